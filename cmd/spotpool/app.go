@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/config"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/httpapi"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/order"
+	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/seal"
+	"github.com/spotpool/spotpool/internal/trip"
+	"github.com/spotpool/spotpool/web"
+)
+
+// app is the whole program: everything is made in newApp, in one line from the
+// database up to the API and the worker.
+type app struct {
+	settings config.Settings
+	log      *slog.Logger
+	clock    clock.Clock
+	registry *prometheus.Registry
+
+	db       *db.DB
+	system   *jobs.System
+	hub      *notify.Hub
+	accounts *account.Service
+	trips    *trip.Service
+	payments *pay.Service
+	orders   *order.Service
+	board    *match.Board
+	api      *httpapi.Server
+	worker   *jobs.Worker
+
+	stopRedis context.CancelFunc // of the embedded one
+}
+
+// newApp opens the database and makes all parts. Nothing runs yet.
+func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
+	a := &app{settings: s, log: log, clock: clock.System{}, registry: prometheus.NewRegistry(), stopRedis: func() {}}
+	secret, err := secretOf(s)
+	if err != nil {
+		return nil, err
+	}
+	box, err := seal.NewBox(secret)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := s.Zone()
+	if err != nil {
+		return nil, err
+	}
+	weights, err := s.QueueWeights()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := a.openRedis()
+	if err != nil {
+		return nil, err
+	}
+	if a.db, err = db.Open(ctx, s.DatabaseTarget()); err != nil {
+		a.stopRedis()
+		return nil, err
+	}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	travel := geo.DefaultTravel
+
+	a.system = jobs.New(jobs.Options{
+		DB: a.db, Redis: conn, Clock: a.clock, Box: box, Retention: s.ShowFinished,
+		Metrics: jobs.NewMetrics(a.registry), Log: log,
+	})
+	queue := a.system.Client()
+	a.hub = notify.NewHub(a.system.Redis(), log)
+	if a.accounts, err = account.New(a.db, queue, box, a.clock, secret, s.TokenLife); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	a.trips = trip.NewService(a.db, queue, a.clock, trip.Config{Travel: travel, DefaultDetour: s.DefaultDetour})
+	a.payments = pay.New(a.db, pay.Sandbox{
+		Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage,
+	}, a.clock)
+	a.orders = order.New(order.Deps{
+		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
+		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders},
+	})
+	a.board = match.NewBoard(a.trips, travel, a.clock, log)
+	matcher := match.NewService(a.board, a.trips, a.orders, queue, a.clock, log)
+	notices := notify.New(notify.Deps{
+		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders, Phones: a.accounts,
+		Texter: notify.LogTexter{Log: log}, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, SMSPerSecond: s.SMSPerSecond,
+	})
+	a.api = httpapi.New(httpapi.Deps{
+		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
+		Accounts: a.accounts, Trips: a.trips, Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
+		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
+	})
+
+	handlers := jobs.NewRegistry()
+	matcher.Register(handlers)
+	a.payments.Register(handlers)
+	a.orders.Register(handlers)
+	notices.Register(handlers)
+	a.trips.Register(handlers)
+	a.worker = a.system.Worker(handlers, jobs.WorkerConfig{
+		Queues: weights, Concurrency: s.Concurrency, PollInterval: s.PollInterval, DelayedInterval: s.DelayedInterval,
+		SweepInterval: s.SweepInterval, StopTimeout: s.StopTimeout,
+		Periodic: []jobs.Periodic{a.system.RegisterPrune(handlers, s.KeepFinished), a.api.RegisterPrune(handlers)},
+	})
+	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
+	}, func() float64 { return float64(a.board.Len()) }))
+	return a, nil
+}
+
+// openRedis returns how to reach Redis, started in the process when none is named.
+func (a *app) openRedis() (asynq.RedisConnOpt, error) {
+	if a.settings.Redis != "" {
+		conn, err := jobs.ParseRedis(a.settings.Redis)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		return conn, nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	conn, err := jobs.RunEmbedded(ctx)
+	a.stopRedis = stop
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("start the embedded Redis: %w", err)
+	}
+	return conn, nil
+}
+
+// close closes the connections, after what runs has stopped.
+func (a *app) close() error {
+	err := errors.Join(a.system.Close(), a.db.Close())
+	a.stopRedis()
+	return err
+}
+
+// secretOf returns the secret: the one set, or that of the data directory,
+// which is made at the first start.
+func secretOf(s config.Settings) ([]byte, error) {
+	if s.Secret != "" {
+		return []byte(s.Secret), nil
+	}
+	path := filepath.Join(s.Data, "secret")
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return nil, err
+	}
+	fresh := make([]byte, 32)
+	rand.Read(fresh) // never fails, see crypto/rand
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = f.WriteString(hex.EncodeToString(fresh))
+		err = errors.Join(err, f.Close())
+	} else if errors.Is(err, os.ErrExist) {
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keep a secret in the data directory: %w", err)
+	}
+	return os.ReadFile(path)
+}
+
+// startTimeout bounds the wait for a database that is not up yet.
+const startTimeout = 30 * time.Second

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/config"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+)
+
+func migrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "migrate", Short: "Bring the database's schema up to date", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			d, err := openPatiently(cmd.Context(), s.DatabaseTarget())
+			if err != nil {
+				return err
+			}
+			defer func() { _ = d.Close() }()
+			return d.Migrate(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+}
+
+// openPatiently opens a database that may still be starting, as under docker compose.
+func openPatiently(ctx context.Context, target string) (*db.DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		d, err := db.Open(ctx, target)
+		if err == nil || errors.Is(err, db.ErrTarget) {
+			return d, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// withApp runs fn on the program's parts, of which none runs: for commands that
+// work beside a running server, on the same database.
+func withApp(ctx context.Context, s config.Settings, fn func(a *app) error) error {
+	a, err := newApp(ctx, s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = a.close() }()
+	if err := a.db.CheckSchema(ctx); err != nil {
+		return err
+	}
+	return fn(a)
+}
+
+func tokenCommand() *cobra.Command {
+	var role, phone string
+	cmd := &cobra.Command{
+		Use: "token", Short: "Print a token for scripts, beside a running server too", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), s, func(a *app) error {
+				token, _, err := a.person(cmd.Context(), phone, account.Role(role))
+				if kind := fault.KindOf(err); err != nil && kind == fault.Invalid {
+					return usageError{err}
+				}
+				if err == nil {
+					fmt.Fprintln(cmd.OutOrStdout(), token)
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", "rider", "rider, driver or operator")
+	cmd.Flags().StringVar(&phone, "phone", "", "phone number, +86…")
+	return cmd
+}
+
+// rule is one thing that must hold in the database.
+type rule struct {
+	name  string
+	check func(ctx context.Context) ([]string, error)
+}
+
+func (a *app) rules() []rule {
+	queue := a.system.Client()
+	return []rule{
+		{"no seat oversold", a.trips.Oversold},
+		{"plans can be driven as promised", a.trips.PlanOrder},
+		{"plans and seats agree with orders", a.orders.SeatsAgree},
+		{"no order with two holds", a.payments.DoubleHolds},
+		{"ledger of holds agrees with payments", a.payments.LedgerAgrees},
+		{"holds agree with orders", a.orders.HoldsAgree},
+		{"no flow stuck", queue.StuckFlows},
+		{"batch counts agree with their jobs", queue.BatchCounts},
+	}
+}
+
+func auditCommand() *cobra.Command {
+	var settle time.Duration
+	cmd := &cobra.Command{
+		Use: "audit", Short: "Check the database against the rules; exit 1 where one is broken", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := settings(cmd)
+			if err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), s, func(a *app) error {
+				return a.audit(cmd.Context(), cmd.OutOrStdout(), settle)
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&settle, "settle", 10*time.Second, "how long a broken rule is looked at again, since work under way may explain it")
+	return cmd
+}
+
+// maxFindings is how many findings of a rule are printed.
+const maxFindings = 10
+
+// audit prints a line for each rule and returns errFindings when one is broken.
+func (a *app) audit(ctx context.Context, out io.Writer, settle time.Duration) error {
+	broken := false
+	for _, r := range a.rules() {
+		found, err := settled(ctx, r, settle)
+		if err != nil {
+			return fmt.Errorf("audit: %s: %w", r.name, err)
+		}
+		if len(found) == 0 {
+			fmt.Fprintf(out, "ok      %s\n", r.name)
+			continue
+		}
+		broken = true
+		fmt.Fprintf(out, "BROKEN  %s: %d findings\n", r.name, len(found))
+		for _, line := range found[:min(len(found), maxFindings)] {
+			fmt.Fprintf(out, "        %s\n", line)
+		}
+	}
+	if broken {
+		return errFindings
+	}
+	return nil
+}
+
+// settled checks a rule until it holds or the time is over: its queries are not
+// one snapshot, and what a cancel gives back is on its way for a moment.
+func settled(ctx context.Context, r rule, within time.Duration) ([]string, error) {
+	deadline := time.Now().Add(within)
+	for {
+		found, err := r.check(ctx)
+		if err != nil || len(found) == 0 || time.Now().After(deadline) {
+			return found, err
+		}
+		select {
+		case <-ctx.Done():
+			return found, ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}

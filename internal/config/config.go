@@ -1,0 +1,236 @@
+// Package config holds the one settings struct. Every setting is a flag and an
+// environment variable; the flag wins.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Settings are what an installation may choose. The tags name the flag, from
+// which the variable's name follows (--sms-per-second, SPOTPOOL_SMS_PER_SECOND),
+// the default, and what it means.
+type Settings struct {
+	Addr        string `flag:"addr" default:"127.0.0.1:8080" help:"address of the HTTP API and the pages; loopback unless told otherwise"`
+	MetricsAddr string `flag:"metrics-addr" default:"" help:"address where a 'work' process shows /metrics and /healthz; empty: nowhere"`
+	Data        string `flag:"data" default:"./var" help:"directory of the embedded database and of the secret"`
+	Database    string `flag:"database" default:"" help:"mysql://user:password@host:3306/name, or sqlite:PATH; empty: SQLite in the data directory"`
+	Redis       string `flag:"redis" default:"" help:"redis://user:password@host:6379/0, rediss://, redis-sentinel://host:26379/0?master=name or redis-cluster://h1,h2; empty: a Redis inside the process"`
+	Secret      string `flag:"secret" default:"" help:"signs tokens and seals what is encrypted, at least 16 characters, the same in every process; empty: made once and kept in the data directory"`
+
+	LogLevel  string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
+	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS"`
+	TokenLife time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
+
+	Queues          string        `flag:"queues" default:"orders=6,match=6,pay=6,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
+	Concurrency     int           `flag:"concurrency" default:"20" help:"jobs a worker runs at a time"`
+	PollInterval    time.Duration `flag:"poll-interval" default:"25ms" help:"between two looks at empty queues; shorter is faster and asks Redis more often"`
+	DelayedInterval time.Duration `flag:"delayed-interval" default:"1s" help:"between two looks for delayed jobs that have come due"`
+	SweepInterval   time.Duration `flag:"sweep-interval" default:"2s" help:"between two comparisons of the database with Redis"`
+	StopTimeout     time.Duration `flag:"stop-timeout" default:"8s" help:"how long running jobs and requests may take to end when the process stops"`
+	ShowFinished    time.Duration `flag:"show-finished" default:"1h" help:"how long asynqmon shows finished jobs"`
+	KeepFinished    time.Duration `flag:"keep-finished" default:"168h" help:"how long the database keeps finished flows and jobs"`
+
+	MatchFor      time.Duration `flag:"match-for" default:"5m" help:"how long a trip is looked for before an order expires"`
+	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
+	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
+	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
+
+	SMSPerSecond   int           `flag:"sms-per-second" default:"20" help:"SMS the provider takes a second, from all workers together; 0: any number"`
+	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
+	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds that the sandbox declines"`
+	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
+
+	UserRate    float64 `flag:"user-rate" default:"20" help:"requests a second this process takes from one user; 0: any number"`
+	AddressRate float64 `flag:"address-rate" default:"2" help:"sign-in requests a second this process takes from one address; 0: any number"`
+}
+
+// EnvPrefix begins the name of every variable.
+const EnvPrefix = "SPOTPOOL_"
+
+// EnvName returns the name of the variable that belongs to a flag.
+func EnvName(flag string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// Bind adds the settings as flags to a flag set. Load fills them in.
+func Bind(set *pflag.FlagSet) {
+	for f := range fields() {
+		set.String(f.flag, f.def, f.help+" ("+EnvName(f.flag)+")")
+	}
+}
+
+// Load reads the settings: from the flags given, else from the environment, else the defaults.
+func Load(set *pflag.FlagSet, lookup func(string) (string, bool)) (Settings, error) {
+	var s Settings
+	for f := range fields() {
+		text, from := f.def, "default of --"+f.flag
+		if v, ok := lookup(EnvName(f.flag)); ok {
+			text, from = v, EnvName(f.flag)
+		}
+		if set.Changed(f.flag) {
+			text, from = set.Lookup(f.flag).Value.String(), "--"+f.flag
+		}
+		if err := assign(reflect.ValueOf(&s).Elem().Field(f.index), text); err != nil {
+			return s, fmt.Errorf("%s: %w", from, err)
+		}
+	}
+	return s, s.check()
+}
+
+type field struct {
+	index           int
+	flag, def, help string
+}
+
+// fields yields the settings in the order in which they stand in the struct.
+func fields() func(yield func(field) bool) {
+	return func(yield func(field) bool) {
+		t := reflect.TypeFor[Settings]()
+		for i := range t.NumField() {
+			tag := t.Field(i).Tag
+			if !yield(field{i, tag.Get("flag"), tag.Get("default"), tag.Get("help")}) {
+				return
+			}
+		}
+	}
+}
+
+func assign(v reflect.Value, text string) error {
+	switch v.Interface().(type) {
+	case string:
+		v.SetString(text)
+	case time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a duration such as 1500ms, 30s or 2h", text)
+		}
+		v.SetInt(int64(d))
+	case int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		v.SetInt(int64(n))
+	case float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", text)
+		}
+		v.SetFloat(x)
+	}
+	return nil
+}
+
+// check refuses settings that no process can run with.
+func (s Settings) check() error {
+	if _, err := s.Level(); err != nil {
+		return err
+	}
+	if _, err := s.QueueWeights(); err != nil {
+		return err
+	}
+	if _, err := s.Zone(); err != nil {
+		return err
+	}
+	for name, d := range map[string]time.Duration{
+		"token-life": s.TokenLife, "poll-interval": s.PollInterval, "delayed-interval": s.DelayedInterval,
+		"sweep-interval": s.SweepInterval, "stop-timeout": s.StopTimeout, "match-for": s.MatchFor,
+		"keep-finished": s.KeepFinished, "show-finished": s.ShowFinished,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s must be longer than zero", name)
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"usual-wait": s.UsualWait, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
+	} {
+		if d < 0 {
+			return fmt.Errorf("--%s must not be negative", name)
+		}
+	}
+	for name, n := range map[string]int{"concurrency": s.Concurrency, "max-orders": s.MaxOrders} {
+		if n < 1 {
+			return fmt.Errorf("--%s must be at least 1", name)
+		}
+	}
+	for name, n := range map[string]int{"sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
+		if n < 0 || n > 100 {
+			return fmt.Errorf("--%s is a percentage, from 0 to 100", name)
+		}
+	}
+	if s.Secret != "" && len(s.Secret) < 16 {
+		return fmt.Errorf("--secret must have at least 16 characters")
+	}
+	return nil
+}
+
+// Level returns the log level.
+func (s Settings) Level() (l slog.Level, err error) {
+	if err = l.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return l, fmt.Errorf("--log-level: %q is none of debug, info, warn, error", s.LogLevel)
+	}
+	return l, nil
+}
+
+// Zone returns the time zone.
+func (s Settings) Zone() (*time.Location, error) {
+	z, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("--time-zone: there is no zone %q", s.TimeZone)
+	}
+	return z, nil
+}
+
+// QueueWeights returns the queues with their weights.
+func (s Settings) QueueWeights() (map[string]int, error) {
+	weights := map[string]int{}
+	for _, part := range strings.Split(s.Queues, ",") {
+		name, text, ok := strings.Cut(strings.TrimSpace(part), "=")
+		n := 1
+		if ok {
+			var err error
+			if n, err = strconv.Atoi(text); err != nil || n < 1 {
+				return nil, fmt.Errorf("--queues: the weight of %q must be a whole number from 1 up", name)
+			}
+		}
+		if name == "" {
+			return nil, fmt.Errorf("--queues: want name=weight,…")
+		}
+		weights[name] = n
+	}
+	return weights, nil
+}
+
+// DatabaseTarget returns what to open: the database named, or the one in the data directory.
+func (s Settings) DatabaseTarget() string {
+	if s.Database != "" {
+		return s.Database
+	}
+	return "sqlite:" + filepath.Join(s.Data, "spotpool.db")
+}
+
+// Example returns the text of .env.example: every variable with its meaning and default.
+func Example() string {
+	var b strings.Builder
+	b.WriteString("# Every setting of spotpool, with its default. A flag of the same name wins:\n")
+	b.WriteString("# SPOTPOOL_SMS_PER_SECOND is --sms-per-second.\n")
+	for f := range fields() {
+		fmt.Fprintf(&b, "\n# %s\n%s=%s\n", f.help, EnvName(f.flag), f.def)
+	}
+	return b.String()
+}
+
+// Lookup reads the process's environment; an empty variable counts as unset.
+func Lookup(name string) (string, bool) {
+	v, ok := os.LookupEnv(name)
+	return v, ok && v != ""
+}

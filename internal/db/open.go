@@ -1,0 +1,131 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+	"github.com/libtnb/sqlite"
+	"gorm.io/driver/mysql"
+	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// poolSize is how many connections a process holds to MySQL, and how many readers to SQLite.
+const poolSize = 24
+
+// ErrTarget says that Open was given no name of a database.
+var ErrTarget = errors.New("database: want sqlite:PATH or mysql://user:password@host:port/name")
+
+func open(target string) (*DB, error) {
+	if path, ok := strings.CutPrefix(target, "sqlite:"); ok {
+		return openSQLite(path)
+	}
+	cfg, err := MySQLConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	return openMySQL(cfg)
+}
+
+func openSQLite(path string) (*DB, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	// synchronous=FULL: a commit that was answered survives a power cut too.
+	common := "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=busy_timeout(10000)&_time_format=sqlite&_timezone=UTC"
+	write, err := sql.Open(sqlite.DriverName, common+"&_txlock=immediate")
+	if err != nil {
+		return nil, err
+	}
+	limitPool(write, 1)
+	read, err := sql.Open(sqlite.DriverName, common+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	limitPool(read, poolSize)
+	d := &DB{dialect: "sqlite3", transient: sqliteBusy}
+	if d.write, err = wrap(sqlite.New(sqlite.Config{Conn: write})); err == nil {
+		d.read, err = wrap(sqlite.New(sqlite.Config{Conn: read}))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close(), read.Close())
+	}
+	return d, nil
+}
+
+func sqliteBusy(err error) bool {
+	var e *sqlitedriver.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+// MySQLConfig reads both forms of a MySQL target.
+func MySQLConfig(target string) (*mysqldriver.Config, error) {
+	dsn := target
+	if strings.HasPrefix(target, "mysql://") {
+		u, err := url.Parse(target)
+		if err != nil || u.Host == "" {
+			return nil, ErrTarget
+		}
+		host := u.Host
+		if u.Port() == "" {
+			host += ":3306"
+		}
+		pass, _ := u.User.Password()
+		dsn = fmt.Sprintf("%s:%s@tcp(%s)%s?%s", u.User.Username(), pass, host, "/"+strings.Trim(u.Path, "/"), u.RawQuery)
+	}
+	cfg, err := mysqldriver.ParseDSN(dsn)
+	if err != nil {
+		return nil, ErrTarget
+	}
+	cfg.ParseTime = true
+	cfg.ClientFoundRows = true   // RowsAffected then counts the rows matched, as a compare-and-set needs
+	cfg.InterpolateParams = true // one round trip a statement
+	return cfg, nil
+}
+
+func openMySQL(cfg *mysqldriver.Config) (*DB, error) {
+	base, err := mysqldriver.NewConnector(cfg)
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(readCommitted{base})
+	limitPool(pool, poolSize)
+	g, err := wrap(mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true}))
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return &DB{dialect: "mysql", read: g, write: g, transient: mysqlTransient}, nil
+}
+
+// mysqlTransient knows deadlock (1213) and lock wait timeout (1205).
+func mysqlTransient(err error) bool {
+	var e *mysqldriver.MySQLError
+	return errors.As(err, &e) && (e.Number == 1213 || e.Number == 1205)
+}
+
+// readCommitted opens connections at READ COMMITTED: a statement sees what was
+// committed before it began, so that a count taken under a lock is the newest,
+// and no gap locks are held. The variable's name differs between MySQL and
+// MariaDB, the statement does not.
+type readCommitted struct{ driver.Connector }
+
+func (c readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	const set = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, set, nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}

@@ -1,0 +1,59 @@
+// Package geo holds points on the globe and the times between them.
+package geo
+
+import (
+	"math"
+	"time"
+)
+
+// EarthRadius is the mean radius of the earth in metres (IUGG R1).
+const EarthRadius = 6_371_008.8
+
+// Point is a WGS-84 position in degrees.
+type Point struct {
+	Lat float64 `json:"lat"`
+	Lng float64 `json:"lng"`
+}
+
+// Valid reports whether p lies on the globe.
+func (p Point) Valid() bool {
+	return p.Lat >= -90 && p.Lat <= 90 && p.Lng >= -180 && p.Lng <= 180
+}
+
+// Distance returns the great-circle distance from p to q in metres (haversine).
+func Distance(p, q Point) float64 {
+	const rad = math.Pi / 180
+	lat1, lat2 := p.Lat*rad, q.Lat*rad
+	sinLat := math.Sin((lat2 - lat1) / 2)
+	sinLng := math.Sin((q.Lng - p.Lng) * rad / 2)
+	h := sinLat*sinLat + math.Cos(lat1)*math.Cos(lat2)*sinLng*sinLng
+	return 2 * EarthRadius * math.Asin(math.Min(1, math.Sqrt(h)))
+}
+
+// Leg is the way from one point to another.
+type Leg struct {
+	Metres   float64
+	Duration time.Duration
+}
+
+// Travel answers how far and how long it is between two points.
+// Implementations are safe for concurrent use and do no I/O.
+type Travel interface {
+	Leg(from, to Point) Leg
+}
+
+// Straight estimates a leg as the great circle times Circuity, driven at Speed.
+type Straight struct {
+	Circuity float64 // road metres per straight metre
+	Speed    float64 // metres a second
+}
+
+// DefaultTravel is the great circle × 1.3 at 10 m/s, a usual estimate for city roads.
+var DefaultTravel = Straight{Circuity: 1.3, Speed: 10}
+
+// Leg implements Travel. Durations are whole seconds, rounded up, so that a
+// plan stored and read back keeps its times.
+func (s Straight) Leg(from, to Point) Leg {
+	m := Distance(from, to) * s.Circuity
+	return Leg{Metres: m, Duration: time.Duration(math.Ceil(m/s.Speed)) * time.Second}
+}

@@ -1,0 +1,218 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/money"
+	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/order"
+	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// stamp writes a time as RFC 3339 in UTC.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func stampOrNil(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	s := stamp(*t)
+	return &s
+}
+
+// placeIn is a place as it comes in. A coordinate that is left out is not zero.
+type placeIn struct {
+	Lat  *float64 `json:"lat"`
+	Lng  *float64 `json:"lng"`
+	Name string   `json:"name"`
+}
+
+func (p *placeIn) place(field string) (trip.Place, error) {
+	switch {
+	case p == nil:
+		return trip.Place{}, missing(field)
+	case p.Lat == nil:
+		return trip.Place{}, missing(field + ".lat")
+	case p.Lng == nil:
+		return trip.Place{}, missing(field + ".lng")
+	}
+	return trip.Place{Point: geo.Point{Lat: *p.Lat, Lng: *p.Lng}, Name: p.Name}, nil
+}
+
+func places(origin, destination *placeIn) (from, to trip.Place, err error) {
+	if from, err = origin.place("origin"); err != nil {
+		return from, to, err
+	}
+	to, err = destination.place("destination")
+	return from, to, err
+}
+
+type moneyOut struct {
+	Amount   money.Amount `json:"amount"` // minor units
+	Currency string       `json:"currency"`
+}
+
+func moneyOf(a money.Amount) moneyOut { return moneyOut{Amount: a, Currency: money.Currency} }
+
+type stopOut struct {
+	Kind    trip.StopKind `json:"kind"`
+	OrderID uuid.UUID     `json:"order_id"`
+	Lat     float64       `json:"lat"`
+	Lng     float64       `json:"lng"`
+	Name    string        `json:"name"`
+	Seats   int           `json:"seats"`
+	At      string        `json:"at"`
+}
+
+type riderOut struct {
+	OrderID   uuid.UUID    `json:"order_id"`
+	RiderID   uuid.UUID    `json:"rider_id"`
+	Status    order.Status `json:"status"`
+	Seats     int          `json:"seats"`
+	PickupAt  *string      `json:"pickup_at"`
+	DropoffAt *string      `json:"dropoff_at"`
+}
+
+type tripOut struct {
+	ID               uuid.UUID   `json:"id"`
+	DriverID         uuid.UUID   `json:"driver_id"`
+	Status           trip.Status `json:"status"`
+	Seats            int         `json:"seats"`
+	SeatsLeft        int         `json:"seats_left"`
+	Origin           trip.Place  `json:"origin"`
+	Destination      trip.Place  `json:"destination"`
+	DepartAt         string      `json:"depart_at"`
+	ArriveAt         string      `json:"arrive_at"`
+	MaxDetourMinutes int         `json:"max_detour_minutes"`
+	Plan             []stopOut   `json:"plan"`
+	Riders           []riderOut  `json:"riders,omitempty"`
+	Version          int         `json:"version"`
+	CreatedAt        string      `json:"created_at"`
+}
+
+func tripOf(t trip.Trip) tripOut {
+	out := tripOut{
+		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
+		Origin: t.Origin, Destination: t.Dest, DepartAt: stamp(t.DepartAt), ArriveAt: stamp(t.ArriveAt),
+		MaxDetourMinutes: int(t.MaxDetour / time.Minute), Plan: make([]stopOut, len(t.Plan)),
+		Version: t.Version, CreatedAt: stamp(t.CreatedAt),
+	}
+	for i, s := range t.Plan {
+		out.Plan[i] = stopOut{s.Kind, s.OrderID, s.Place.Lat, s.Place.Lng, s.Place.Name, s.Seats, stamp(s.At)}
+	}
+	return out
+}
+
+type orderOut struct {
+	ID           uuid.UUID    `json:"id"`
+	RiderID      uuid.UUID    `json:"rider_id"`
+	Status       order.Status `json:"status"`
+	Reason       string       `json:"reason,omitempty"`
+	Seats        int          `json:"seats"`
+	Origin       trip.Place   `json:"origin"`
+	Destination  trip.Place   `json:"destination"`
+	DepartAfter  string       `json:"depart_after"`
+	ArriveBefore string       `json:"arrive_before"`
+	MatchUntil   string       `json:"match_until"`
+	DistanceM    int          `json:"distance_metres"`
+	DurationS    int          `json:"duration_seconds"`
+	Fare         moneyOut     `json:"fare"`
+	Payment      pay.Status   `json:"payment"`
+	TripID       *uuid.UUID   `json:"trip_id"`
+	PickupAt     *string      `json:"pickup_at"`
+	DropoffAt    *string      `json:"dropoff_at"`
+	MatchedAt    *string      `json:"matched_at"`
+	ConfirmedAt  *string      `json:"confirmed_at"`
+	CreatedAt    string       `json:"created_at"`
+	Flow         *flowOut     `json:"flow,omitempty"`
+}
+
+func orderOf(o order.Order, payment pay.Status) orderOut {
+	out := orderOut{
+		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Reason: o.Reason, Seats: o.Seats,
+		Origin: o.Origin, Destination: o.Dest, DepartAfter: stamp(o.DepartAfter), ArriveBefore: stamp(o.ArriveBefore),
+		MatchUntil: stamp(o.MatchUntil), DistanceM: o.Metres, DurationS: int(o.Duration / time.Second),
+		Fare: moneyOf(o.Fare), Payment: payment, PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
+		MatchedAt: stampOrNil(o.MatchedAt), ConfirmedAt: stampOrNil(o.ConfirmedAt), CreatedAt: stamp(o.CreatedAt),
+	}
+	if o.TripID.Valid {
+		out.TripID = &o.TripID.UUID
+	}
+	return out
+}
+
+type flowOut struct {
+	ID     uuid.UUID  `json:"id"`
+	Text   string     `json:"text"`
+	State  string     `json:"state"`
+	Cause  string     `json:"cause,omitempty"`
+	Stages []stageOut `json:"stages"`
+}
+
+type stageOut struct {
+	Branch string   `json:"branch"`
+	State  string   `json:"state"`
+	Jobs   []jobOut `json:"jobs"`
+}
+
+type jobOut struct {
+	ID        uuid.UUID `json:"id"`
+	Kind      string    `json:"kind"`
+	State     string    `json:"state"`
+	Attempts  int       `json:"attempts"`
+	LastError string    `json:"last_error,omitempty"`
+	DueAt     *string   `json:"due_at,omitempty"`
+}
+
+func flowOf(v jobs.FlowView) *flowOut {
+	out := &flowOut{ID: v.ID, Text: v.Text, State: v.State, Cause: v.Cause, Stages: make([]stageOut, len(v.Stages))}
+	for i, st := range v.Stages {
+		stage := stageOut{Branch: st.Branch, State: st.State}
+		for _, j := range st.Jobs {
+			stage.Jobs = append(stage.Jobs, jobOut{j.ID, j.Kind, j.State, j.Attempts, j.LastError, stampOrNil(j.DueAt)})
+		}
+		out.Stages[i] = stage
+	}
+	return out
+}
+
+type noticeOut struct {
+	ID        uuid.UUID    `json:"id"`
+	Event     notify.Event `json:"event"`
+	Text      string       `json:"text"`
+	OrderID   *uuid.UUID   `json:"order_id,omitempty"`
+	CreatedAt string       `json:"created_at"`
+}
+
+func noticeOf(n notify.Notice) noticeOut {
+	out := noticeOut{ID: n.ID, Event: n.Event, Text: n.Text, OrderID: &n.OrderID, CreatedAt: stamp(n.CreatedAt)}
+	if n.Event == notify.Joined {
+		out.OrderID = nil // it is another rider's
+	}
+	return out
+}
+
+type eventOut struct {
+	OrderID uuid.UUID    `json:"order_id"`
+	Status  order.Status `json:"status"`
+	Reason  string       `json:"reason,omitempty"`
+	At      string       `json:"at"`
+}
+
+func eventOf(e order.Event) eventOut {
+	return eventOut{e.OrderID, e.Status, e.Reason, stamp(e.At)}
+}
+
+func asJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the types above can all be written
+	}
+	return raw
+}

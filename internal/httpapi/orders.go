@@ -1,0 +1,182 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/order"
+	"github.com/spotpool/spotpool/internal/pay"
+)
+
+type routeIn struct {
+	Origin      *placeIn `json:"origin"`
+	Destination *placeIn `json:"destination"`
+	Seats       int      `json:"seats"`
+}
+
+func (in routeIn) route() (r order.Route, err error) {
+	r.Seats = in.Seats
+	r.Origin, r.Dest, err = places(in.Origin, in.Destination)
+	return r, err
+}
+
+type quoteOut struct {
+	DistanceM int      `json:"distance_metres"`
+	DurationS int      `json:"duration_seconds"`
+	Fare      moneyOut `json:"fare"`
+}
+
+func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
+	in, err := decode[routeIn](body)
+	if err != nil {
+		return reply{}, err
+	}
+	route, err := in.route()
+	if err != nil {
+		return reply{}, err
+	}
+	q, err := s.Orders.Quote(route)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Fare)}}, nil
+}
+
+type orderIn struct {
+	routeIn
+	DepartAfter  *time.Time `json:"depart_after"`
+	ArriveBefore *time.Time `json:"arrive_before"`
+}
+
+func (s *Server) placeOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if who(c).Role == account.Operator {
+		return reply{}, errRidersOnly
+	}
+	in, err := decode[orderIn](body)
+	if err != nil {
+		return reply{}, err
+	}
+	route, err := in.route()
+	if err != nil {
+		return reply{}, err
+	}
+	o, err := s.Orders.Place(tx, who(c).UserID, order.Wish{Route: route, DepartAfter: in.DepartAfter, ArriveBefore: in.ArriveBefore})
+	if err != nil {
+		return reply{}, err
+	}
+	ctx := c.Request.Context()
+	tx.After(func() { s.Log.InfoContext(ctx, "order accepted", slog.String("order_id", o.ID.String())) })
+	return reply{status: http.StatusAccepted, location: "/v1/orders/" + o.ID.String(), body: orderOf(o, pay.None)}, nil
+}
+
+// orderFor returns the order in the path when the signed-in user may see it:
+// riders their own, operators all.
+func (s *Server) orderFor(c *gin.Context) (order.Order, error) {
+	id, err := pathID(c, order.ErrNotFound)
+	if err != nil {
+		return order.Order{}, err
+	}
+	s.annotate(c, slog.String("order_id", id.String()))
+	o, err := s.Orders.Get(c.Request.Context(), id)
+	if err != nil {
+		return o, err
+	}
+	if me := who(c); me.Role != account.Operator && me.UserID != o.RiderID {
+		return o, order.ErrNotFound
+	}
+	return o, nil
+}
+
+func (s *Server) getOrder(c *gin.Context) {
+	o, err := s.orderFor(c)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	out, err := s.withPaymentAndFlow(c.Request.Context(), o)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, out)
+}
+
+func (s *Server) withPaymentAndFlow(ctx context.Context, o order.Order) (orderOut, error) {
+	payments, err := s.Payments.Of(ctx, o.ID)
+	if err != nil {
+		return orderOut{}, err
+	}
+	out := orderOf(o, payments[o.ID].Status)
+	flow, ok, err := s.Jobs.FlowOf(ctx, o.ID)
+	if ok {
+		out.Flow = flowOf(flow)
+	}
+	return out, err
+}
+
+func (s *Server) listOrders(c *gin.Context) {
+	after, limit, err := pageIn(c)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	filter := order.Filter{Status: order.Status(c.Query("status"))}
+	if filter.Status != "" && !filter.Status.Known() {
+		s.refuse(c, fault.Fieldf("status", "status_unknown", "there is no status %q", string(filter.Status)))
+		return
+	}
+	if me := who(c); me.Role != account.Operator {
+		filter.Rider = me.UserID
+	}
+	ctx := c.Request.Context()
+	orders, err := s.Orders.List(ctx, filter, after, limit+1)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	ids := make([]uuid.UUID, len(orders))
+	for i, o := range orders {
+		ids[i] = o.ID
+	}
+	payments, err := s.Payments.Of(ctx, ids...)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	sendPage(c, orders, limit, func(o order.Order) uuid.UUID { return o.ID },
+		func(o order.Order) orderOut { return orderOf(o, payments[o.ID].Status) })
+}
+
+func (s *Server) cancelOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if len(body) > 0 {
+		if _, err := decode[struct{}](body); err != nil {
+			return reply{}, err
+		}
+	}
+	id, err := pathID(c, order.ErrNotFound)
+	if err != nil {
+		return reply{}, err
+	}
+	s.annotate(c, slog.String("order_id", id.String()))
+	rider := who(c).UserID
+	if who(c).Role == account.Operator {
+		rider = uuid.Nil
+	}
+	o, err := s.Orders.Cancel(tx, id, rider)
+	if err != nil {
+		return reply{}, err
+	}
+	payment, err := s.Payments.StatusIn(tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: orderOf(o, payment)}, nil
+}

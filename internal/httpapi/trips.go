@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/order"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+type tripIn struct {
+	Origin           *placeIn   `json:"origin"`
+	Destination      *placeIn   `json:"destination"`
+	DepartAt         *time.Time `json:"depart_at"`
+	Seats            int        `json:"seats"`
+	MaxDetourMinutes *int       `json:"max_detour_minutes"`
+}
+
+func (in tripIn) offer(driver uuid.UUID) (o trip.Offer, err error) {
+	o = trip.Offer{DriverID: driver, Seats: in.Seats}
+	if o.Origin, o.Dest, err = places(in.Origin, in.Destination); err != nil {
+		return o, err
+	}
+	if in.DepartAt == nil {
+		return o, missing("depart_at")
+	}
+	o.DepartAt = *in.DepartAt
+	if in.MaxDetourMinutes != nil {
+		// Out of range is out of range; the bound keeps the product from overflowing.
+		d := time.Duration(max(-1, min(*in.MaxDetourMinutes, 1<<20))) * time.Minute
+		o.MaxDetour = &d
+	}
+	return o, nil
+}
+
+func (s *Server) offerTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if who(c).Role != account.Driver {
+		return reply{}, errDriversOnly
+	}
+	in, err := decode[tripIn](body)
+	if err != nil {
+		return reply{}, err
+	}
+	offer, err := in.offer(who(c).UserID)
+	if err != nil {
+		return reply{}, err
+	}
+	t, err := s.Trips.Offer(tx, offer)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := s.Jobs.Dispatch(tx, match.WakeWaiting(t.ID)); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusCreated, location: "/v1/trips/" + t.ID.String(), body: tripOf(t)}, nil
+}
+
+// listTrips answers with the driver's own trips; operators see all, or with
+// ?mine=1 their own.
+func (s *Server) listTrips(c *gin.Context) {
+	after, limit, err := pageIn(c)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	var trips []trip.Trip
+	if me := who(c); me.Role == account.Operator && c.Query("mine") != "1" {
+		trips, err = s.Trips.List(c.Request.Context(), after, limit+1)
+	} else {
+		trips, err = s.Trips.OfDriver(c.Request.Context(), me.UserID, after, limit+1)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	sendPage(c, trips, limit, func(t trip.Trip) uuid.UUID { return t.ID }, tripOf)
+}
+
+// getTrip answers with a trip: in full to its driver and to operators, with
+// nobody else's stops to a rider who has a seat on it.
+func (s *Server) getTrip(c *gin.Context) {
+	ctx := c.Request.Context()
+	id, err := pathID(c, trip.ErrNotFound)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	t, err := s.Trips.Get(ctx, id)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	// A plan has few stops, so one page holds all orders that ever were on it but a few.
+	orders, err := s.Orders.List(ctx, order.Filter{Trip: id}, uuid.Nil, maxLimit)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	out := tripOf(t)
+	me := who(c)
+	if me.Role == account.Operator || me.UserID == t.DriverID {
+		out.Riders = ridersOf(orders)
+	} else if !out.narrow(orders, me.UserID) {
+		s.refuse(c, trip.ErrNotFound)
+		return
+	}
+	c.Header("ETag", fmt.Sprintf(`"%d"`, t.Version))
+	c.JSON(http.StatusOK, out)
+}
+
+func ridersOf(orders []order.Order) []riderOut {
+	riders := []riderOut{}
+	for _, o := range orders {
+		if o.Seated() {
+			riders = append(riders, riderOut{o.ID, o.RiderID, o.Status, o.Seats, stampOrNil(o.PickupAt), stampOrNil(o.DropoffAt)})
+		}
+	}
+	return riders
+}
+
+// narrow takes out the stops of others and reports whether the rider has a seat.
+func (t *tripOut) narrow(orders []order.Order, rider uuid.UUID) bool {
+	mine := map[uuid.UUID]bool{}
+	for _, o := range orders {
+		if o.Seated() && o.RiderID == rider {
+			mine[o.ID] = true
+		}
+	}
+	stops := []stopOut{}
+	for _, st := range t.Plan {
+		if mine[st.OrderID] {
+			stops = append(stops, st)
+		}
+	}
+	t.Plan = stops
+	return len(mine) > 0
+}

@@ -1,0 +1,195 @@
+package httpapi
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+)
+
+// maxBody is how large a request may be, in bytes.
+const maxBody = 64 << 10
+
+var errKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key came with another request before")
+
+// reply is the answer to a POST.
+type reply struct {
+	status   int
+	location string
+	body     any
+
+	// refused, when set, is answered in place of the body although the
+	// transaction commits.
+	refused error
+}
+
+// writer handles one POST inside a transaction. It may run more than once.
+type writer func(c *gin.Context, tx *db.Tx, body []byte) (reply, error)
+
+// write runs a POST in one transaction. With an Idempotency-Key, the answer is
+// stored in that transaction too: the same request under the same key gets the
+// same answer and changes nothing, whatever happened to the first answer.
+func (s *Server) write(handle writer) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+		if err != nil {
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				problem(c, http.StatusRequestEntityTooLarge, "body_too_large", "a request has at most 64 KiB")
+				return
+			}
+			problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
+			return
+		}
+		answer, err := s.answer(c, handle, body)
+		switch {
+		case err != nil:
+			s.refuse(c, err)
+		case answer.Refused != nil:
+			s.refuse(c, answer.Refused)
+		default:
+			answer.send(c)
+		}
+	}
+}
+
+// answer handles the request, or finds what was answered before.
+func (s *Server) answer(c *gin.Context, handle writer, body []byte) (storedAnswer, error) {
+	key, err := s.keyOf(c, body)
+	if err != nil {
+		return storedAnswer{}, err
+	}
+	if key.IdemKey != "" {
+		if old, ok, err := s.stored(c, key); ok || err != nil {
+			return old, err
+		}
+	}
+	var out storedAnswer
+	err = s.DB.Tx(c.Request.Context(), func(tx *db.Tx) error {
+		if key.IdemKey != "" {
+			if err := tx.Create(&key).Error; err != nil { // also waits for a twin under way
+				return err
+			}
+		}
+		r, err := handle(c, tx, body)
+		if err != nil {
+			return err
+		}
+		out, err = s.keep(tx, key, r)
+		return err
+	})
+	if errors.Is(err, db.ErrDuplicate) && key.IdemKey != "" {
+		if old, ok, err := s.stored(c, key); ok || err != nil {
+			return old, err
+		}
+	}
+	return out, err
+}
+
+// storedAnswer is an answer as bytes.
+type storedAnswer struct {
+	Status   int
+	Location string
+	Body     []byte
+	Refused  error
+	Replayed bool
+}
+
+func (a storedAnswer) send(c *gin.Context) {
+	if a.Location != "" {
+		c.Header("Location", a.Location)
+	}
+	if a.Replayed {
+		c.Header("Idempotency-Replayed", "true")
+	}
+	c.Data(a.Status, "application/json; charset=utf-8", a.Body)
+}
+
+// keyRow is one use of an Idempotency-Key. The answer is sealed: it may hold a token.
+type keyRow struct {
+	Scope       string
+	IdemKey     string
+	Fingerprint string
+	Status      int
+	Location    string
+	BodySealed  string
+	CreatedAt   time.Time
+}
+
+// TableName tells gorm where the rows live.
+func (keyRow) TableName() string { return "idempotency_keys" }
+
+// keyOf returns the request's Idempotency-Key, within its sender's scope, and
+// what it stands for; without the header IdemKey is empty.
+func (s *Server) keyOf(c *gin.Context, body []byte) (keyRow, error) {
+	key := c.GetHeader("Idempotency-Key")
+	if len(key) > 128 {
+		return keyRow{}, fault.New(fault.Malformed, "idempotency_key_too_long", "an Idempotency-Key has at most 128 characters")
+	}
+	scope := "anonymous"
+	if id := who(c).UserID; id != uuid.Nil {
+		scope = id.String()
+	}
+	sum := sha256.Sum256(append([]byte(c.Request.Method+" "+c.Request.URL.Path+"\n"), body...))
+	return keyRow{Scope: scope, IdemKey: key, Fingerprint: hex.EncodeToString(sum[:]), CreatedAt: s.Clock.Now()}, nil
+}
+
+// stored finds the answer that was given under a key.
+func (s *Server) stored(c *gin.Context, key keyRow) (answer storedAnswer, ok bool, err error) {
+	var old keyRow
+	err = s.DB.Read(c.Request.Context()).Where("scope = ? AND idem_key = ?", key.Scope, key.IdemKey).Take(&old).Error
+	if errors.Is(err, db.ErrNotFound) {
+		return answer, false, nil
+	}
+	if err != nil {
+		return answer, false, err
+	}
+	if old.Fingerprint != key.Fingerprint {
+		return answer, false, errKeyReused
+	}
+	body, err := s.Box.Open(old.BodySealed)
+	return storedAnswer{Status: old.Status, Location: old.Location, Body: body, Replayed: true}, true, err
+}
+
+// keep renders a reply and stores it under the request's key. A refusal is not
+// stored: the key stays free for another try.
+func (s *Server) keep(tx *db.Tx, key keyRow, r reply) (storedAnswer, error) {
+	if r.refused != nil {
+		_, err := tx.Change("DELETE FROM idempotency_keys WHERE scope = ? AND idem_key = ?", key.Scope, key.IdemKey)
+		return storedAnswer{Refused: r.refused}, err
+	}
+	raw, err := json.Marshal(r.body)
+	if err != nil {
+		return storedAnswer{}, err
+	}
+	answer := storedAnswer{Status: r.status, Location: r.location, Body: raw}
+	if key.IdemKey == "" {
+		return answer, nil
+	}
+	_, err = tx.Change("UPDATE idempotency_keys SET status = ?, location = ?, body_sealed = ? WHERE scope = ? AND idem_key = ?",
+		r.status, r.location, s.Box.Seal(raw), key.Scope, key.IdemKey)
+	return answer, err
+}
+
+// decode reads a JSON object strictly: no unknown fields, nothing behind it.
+func decode[T any](body []byte) (in T, err error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return in, malformed(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return in, fault.New(fault.Malformed, "json_invalid", "there is something behind the JSON object")
+	}
+	return in, nil
+}

@@ -1,0 +1,115 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/spotpool/spotpool/internal/clock"
+)
+
+// Window allows at most Max runs with the same Key in any span of Per.
+type Window struct {
+	Key string
+	Max int
+	Per time.Duration
+}
+
+// Limiter counts runs in Redis, for all workers together.
+type Limiter struct {
+	redis redis.UniversalClient
+	clock clock.Clock
+}
+
+// NewLimiter returns a limiter on the given server.
+func NewLimiter(r redis.UniversalClient, c clock.Clock) *Limiter { return &Limiter{r, c} }
+
+// reserve keeps, for each window, a sorted set of the times of its runs
+// ("r:member") and of the runs it has promised to those who wait ("p:member").
+//
+// A newcomer gets the earliest time that keeps all windows: in each, the
+// max-th newest time, promises included, lies the window's span before it. Where
+// that is later than now it is written down as a promise, so that those who wait
+// are served in order. Who comes back with a promise is let through once the runs
+// themselves have room; delivered late, it may have to wait a little longer, since
+// the limit holds for the times of the runs and not for those of the promises.
+//
+// KEYS: one a window. ARGV: member, now (µs), then max and span (µs) a window.
+// Returns the µs to wait.
+var reserve = redis.NewScript(`
+local me, now = ARGV[1], tonumber(ARGV[2])
+local at, promised = now, false
+for _, key in ipairs(KEYS) do
+	if redis.call("ZSCORE", key, "p:" .. me) then promised = true end
+end
+for i, key in ipairs(KEYS) do
+	local max, per = tonumber(ARGV[2*i+1]), tonumber(ARGV[2*i+2])
+	redis.call("ZREMRANGEBYSCORE", key, "-inf", string.format("%.0f", now - per - 60000000))
+	local nth
+	if promised then
+		local times = redis.call("ZREVRANGEBYSCORE", key, string.format("%.0f", now), string.format("(%.0f", now - per), "WITHSCORES")
+		local runs = 0
+		for j = 1, #times, 2 do
+			if string.sub(times[j], 1, 2) == "r:" then
+				runs = runs + 1
+				if runs == max then nth = times[j+1] end
+			end
+		end
+	else
+		nth = redis.call("ZREVRANGE", key, max - 1, max - 1, "WITHSCORES")[2]
+	end
+	if nth then at = math.max(at, tonumber(nth) + per) end
+end
+local word = "r:"
+if at > now then word = "p:" end
+for i, key in ipairs(KEYS) do
+	redis.call("ZREM", key, "p:" .. me)
+	redis.call("ZADD", key, string.format("%.0f", at), word .. me)
+	redis.call("PEXPIRE", key, string.format("%.0f", (at - now + tonumber(ARGV[2*i+2])) / 1000 + 60000))
+end
+return string.format("%.0f", at - now)
+`)
+
+// Reserve asks all windows at once for a run of member. It returns zero when it
+// may run now, else how long it must wait before it asks again under the same name.
+func (l *Limiter) Reserve(ctx context.Context, member string, windows ...Window) (time.Duration, error) {
+	keys := make([]string, len(windows))
+	args := []any{member, l.clock.Now().UnixMicro()}
+	for i, w := range windows {
+		// One hash tag: on a cluster the windows of one script must share a slot.
+		keys[i] = "spotpool:{limit}:" + w.Key
+		args = append(args, w.Max, w.Per.Microseconds())
+	}
+	wait, err := reserve.Run(ctx, l.redis, keys, args...).Int64()
+	if err != nil {
+		return 0, fmt.Errorf("rate limit: %w", err)
+	}
+	return time.Duration(wait) * time.Microsecond, nil
+}
+
+// RateLimit releases a job until the windows that its arguments name have room.
+func RateLimit[A any](l *Limiter, windows func(ctx context.Context, args A) ([]Window, error)) Middleware {
+	return func(next Handler) Handler {
+		return func(ctx context.Context, a *Attempt) error {
+			args, err := decode[A](a)
+			if err != nil {
+				return err
+			}
+			ws, err := windows(ctx, args)
+			if err != nil {
+				return err
+			}
+			// A further attempt is a further run.
+			wait, err := l.Reserve(ctx, fmt.Sprintf("%s:%d", a.JobID, a.Number), ws...)
+			if err != nil {
+				return Release(time.Second, err.Error())
+			}
+			if wait > 0 {
+				return Release(wait, "rate limit")
+			}
+			return next(ctx, a)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+// Package logs carries structured attributes in a context, so that every line
+// logged under it says which request, order, flow and job it belongs to.
+package logs
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/lmittmann/tint"
+	"github.com/mattn/go-isatty"
+)
+
+type attrsKey struct{}
+
+// With returns a context whose log lines carry attrs as well.
+func With(ctx context.Context, attrs ...slog.Attr) context.Context {
+	old, _ := ctx.Value(attrsKey{}).([]slog.Attr)
+	return context.WithValue(ctx, attrsKey{}, append(old[:len(old):len(old)], attrs...))
+}
+
+// New returns a logger that writes to w: coloured lines when w is a terminal, JSON otherwise.
+func New(w io.Writer, level slog.Level) *slog.Logger {
+	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		h = tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"})
+	}
+	return slog.New(handler{h})
+}
+
+// handler adds the attributes of the context to each record.
+type handler struct{ slog.Handler }
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if attrs, ok := ctx.Value(attrsKey{}).([]slog.Attr); ok {
+		r.AddAttrs(attrs...)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h handler) WithAttrs(a []slog.Attr) slog.Handler { return handler{h.Handler.WithAttrs(a)} }
+func (h handler) WithGroup(n string) slog.Handler      { return handler{h.Handler.WithGroup(n)} }

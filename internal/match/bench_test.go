@@ -1,0 +1,114 @@
+package match
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// BenchmarkSearch searches boards of trips across a synthetic city of 60 by 60
+// kilometres; about half of the trips carry riders already.
+func BenchmarkSearch(b *testing.B) {
+	for _, trips := range []int{1000, 5000} {
+		b.Run(fmt.Sprintf("trips=%d", trips), func(b *testing.B) {
+			c := newCity()
+			board := c.board(trips)
+			requests := make([]Request, 512)
+			for i := range requests {
+				requests[i] = c.request()
+			}
+			found, near := 0, 0
+			for _, r := range requests {
+				near += len(board.index.near(nil, r.Origin.Point, r.Dest.Point))
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, ok := board.Search(requests[i%len(requests)]); ok {
+					found++
+				}
+				i++
+			}
+			b.ReportMetric(float64(found)/float64(i), "found/op")
+			b.ReportMetric(float64(near)/float64(len(requests)), "candidates/op")
+		})
+	}
+}
+
+// BenchmarkPut brings a trip with riders up to date.
+func BenchmarkPut(b *testing.B) {
+	c := newCity()
+	board := c.board(1000)
+	var t trip.Trip
+	for _, r := range board.routes {
+		if len(r.trip.Plan) > len(t.Plan) {
+			t = r.trip
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Version++
+		board.Put(t)
+	}
+}
+
+// city makes up trips and orders between hot spots and anywhere else.
+type city struct {
+	rand  *rand.Rand
+	spots []geo.Point
+}
+
+func newCity() *city {
+	c := &city{rand: rand.New(rand.NewPCG(1, 2))}
+	for range 12 {
+		c.spots = append(c.spots, c.anywhere())
+	}
+	return c
+}
+
+func (c *city) anywhere() geo.Point {
+	return geo.Point{Lat: 31.0 + 0.54*c.rand.Float64(), Lng: 121.2 + 0.63*c.rand.Float64()}
+}
+
+func (c *city) place() trip.Place {
+	p := c.anywhere()
+	if c.rand.Float64() < 0.6 {
+		p = c.spots[c.rand.IntN(len(c.spots))]
+		p.Lat += 0.01 * c.rand.NormFloat64()
+		p.Lng += 0.01 * c.rand.NormFloat64()
+	}
+	return trip.Place{Point: p}
+}
+
+func (c *city) request() Request {
+	r := Request{OrderID: uuid.New(), Origin: c.place(), Dest: c.place(), Seats: 1 + c.rand.IntN(2)}
+	r.Earliest = noon.Add(time.Duration(c.rand.IntN(45)) * time.Minute)
+	r.Latest = r.Earliest.Add(geo.DefaultTravel.Leg(r.Origin.Point, r.Dest.Point).Duration*3/2 + 15*time.Minute)
+	return r
+}
+
+// board returns a board with n trips, on which half as many orders were tried.
+func (c *city) board(n int) *Board {
+	board := NewBoard(nil, geo.DefaultTravel, clock.NewFake(noon), slog.New(slog.DiscardHandler))
+	for range n {
+		board.Put(trip.Trip{
+			ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: c.place(), Version: 1,
+			DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
+		}.Reschedule(geo.DefaultTravel))
+	}
+	for range n {
+		if offer, ok := board.Search(c.request()); ok {
+			offer.Trip.Version++
+			board.Put(offer.Trip)
+		}
+	}
+	return board
+}

@@ -1,0 +1,170 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// ErrNoTrip is why an order expires: nobody offered a trip in time.
+var ErrNoTrip = fault.New(fault.Conflict, "no_trip", "no trip was found in time")
+
+const (
+	searchEvery = 10 * time.Second      // an order that waits searches again at least so often
+	raceRounds  = 8                     // lost races in a row before the job is put back
+	racePause   = 50 * time.Millisecond // at most, before it goes on
+	wakeSearch  = 500                   // waiting orders a trip is compared with
+	wakeMost    = 32                    // orders woken for one trip; the others search by themselves
+)
+
+// Orders is what matching needs of orders.
+type Orders interface {
+	// Request returns what the order asks, how long it may look for a trip, and
+	// whether it is still looking.
+	Request(ctx context.Context, orderID uuid.UUID) (req Request, until time.Time, waiting bool, err error)
+	// Matched moves the order from matching to matched.
+	Matched(tx *db.Tx, orderID, tripID uuid.UUID, pickupAt, dropoffAt time.Time) error
+	// Waiting returns up to limit orders that look for a trip and start in the
+	// box, nearest deadline first.
+	Waiting(ctx context.Context, near geo.Box, limit int) ([]Request, error)
+}
+
+// Trips is what matching needs of trips; trip.Service is one.
+type Trips interface {
+	Get(ctx context.Context, id uuid.UUID) (trip.Trip, error)
+	Assign(tx *db.Tx, t trip.Trip, version int) error
+}
+
+// Waker makes orders that wait search again now; jobs.Client is one.
+type Waker interface {
+	Wake(ctx context.Context, subjects ...uuid.UUID) (int, error)
+}
+
+// Service puts orders on trips.
+type Service struct {
+	board  *Board
+	trips  Trips
+	orders Orders
+	waker  Waker
+	clock  clock.Clock
+	log    *slog.Logger
+}
+
+// NewService returns a service that searches the board.
+func NewService(b *Board, t Trips, o Orders, w Waker, c clock.Clock, log *slog.Logger) *Service {
+	return &Service{board: b, trips: t, orders: o, waker: w, clock: c, log: log}
+}
+
+// commit records a match; jobs.Attempt.Done is one.
+type commit func(ctx context.Context, fn func(tx *db.Tx) error) error
+
+// place puts the order on the best trip. The board may be stale: who loses the
+// race for a trip takes its new version and searches again.
+func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) error {
+	req, until, waiting, err := s.orders.Request(ctx, orderID)
+	if err != nil || !waiting {
+		return err
+	}
+	for range raceRounds {
+		offer, ok, err := s.search(ctx, req)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return s.later(until)
+		}
+		err = done(ctx, func(tx *db.Tx) error {
+			if err := s.trips.Assign(tx, offer.Trip, offer.Version); err != nil {
+				return err
+			}
+			return s.orders.Matched(tx, orderID, offer.Trip.ID, offer.PickupAt, offer.DropoffAt)
+		})
+		if err == nil {
+			s.placed(ctx, offer)
+			return nil
+		}
+		if !errors.Is(err, trip.ErrStale) {
+			return err
+		}
+		if false {
+			return err
+		}
+	}
+	return jobs.Release(rand.N(racePause), "others were faster")
+}
+
+// search asks the board, and when it knows of nothing, the board as of now.
+func (s *Service) search(ctx context.Context, req Request) (Offer, bool, error) {
+	if offer, ok := s.board.Search(req); ok {
+		return offer, true, nil
+	}
+	if err := s.board.Refresh(ctx); err != nil {
+		return Offer{}, false, err
+	}
+	offer, ok := s.board.Search(req)
+	return offer, ok, nil
+}
+
+// later says what becomes of an order that no trip suits.
+func (s *Service) later(until time.Time) error {
+	left := until.Sub(s.clock.Now())
+	if left <= 0 {
+		return jobs.Fail(ErrNoTrip)
+	}
+	return jobs.Release(min(searchEvery, left), "no trip yet")
+}
+
+// placed brings the board up to date with a match that was committed.
+func (s *Service) placed(ctx context.Context, o Offer) {
+	t := o.Trip
+	t.Version = o.Version + 1
+	s.board.Put(t)
+	s.log.InfoContext(ctx, "order matched", slog.String("trip_id", t.ID.String()),
+		slog.Duration("added", o.Added), slog.Int("seats_left", t.SeatsLeft))
+}
+
+// wake makes the waiting orders that the trip suits search again, nearest
+// deadline first. Each is tried by itself: not all of them may find a seat.
+func (s *Service) wake(ctx context.Context, tripID uuid.UUID) error {
+	t, err := s.trips.Get(ctx, tripID)
+	if errors.Is(err, trip.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.board.Put(t)
+	if !t.TakesOrders(s.clock.Now()) {
+		return nil
+	}
+	near, fits := s.board.suits(t)
+	waiting, err := s.orders.Waiting(ctx, near, wakeSearch)
+	if err != nil {
+		return err
+	}
+	var suited []uuid.UUID
+	for _, req := range waiting {
+		if len(suited) < wakeMost && fits(req) {
+			suited = append(suited, req.OrderID)
+		}
+	}
+	if len(suited) == 0 {
+		return nil
+	}
+	woken, err := s.waker.Wake(ctx, suited...)
+	if err == nil {
+		s.log.DebugContext(ctx, "waiting orders woken", slog.Int("suited", len(suited)), slog.Int("woken", woken))
+	}
+	return err
+}

@@ -1,0 +1,307 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/db/dbtest"
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// world is matching over real trips and a simple book of orders.
+type world struct {
+	*Service
+	t     *testing.T
+	db    *db.DB
+	clock *clock.Fake
+	trips *trip.Service
+	book  *book
+	waker *waker
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), waker: &waker{}}
+	w.trips = trip.NewService(w.db, noQueue{}, w.clock, trip.Config{Travel: minutes{}})
+	w.book = &book{db: w.db, requests: map[uuid.UUID]Request{}, until: noon}
+	w.tx(func(tx *db.Tx) error {
+		return tx.Exec("CREATE TABLE placed (order_id CHAR(36) NOT NULL PRIMARY KEY, trip_id CHAR(36) NOT NULL)").Error
+	})
+	w.Service = w.worker()
+	return w
+}
+
+// worker returns the service of one more worker, with a board of its own.
+func (w *world) worker() *Service {
+	log := slog.New(slog.DiscardHandler)
+	return NewService(NewBoard(w.trips, minutes{}, w.clock, log), w.trips, w.book, w.waker, w.clock, log)
+}
+
+func (w *world) tx(fn func(tx *db.Tx) error) {
+	w.t.Helper()
+	if err := w.db.Tx(w.t.Context(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// offered is a trip of four seats along the street that leaves ten minutes after noon.
+func (w *world) offered() (t trip.Trip) {
+	w.t.Helper()
+	detour := time.Duration(0)
+	w.tx(func(tx *db.Tx) (err error) {
+		t, err = w.trips.Offer(tx, trip.Offer{
+			DriverID: uuid.New(), Origin: mark(0), Dest: mark(30), DepartAt: at(10), Seats: 4, MaxDetour: &detour,
+		})
+		return err
+	})
+	return t
+}
+
+func (w *world) stored(id uuid.UUID) trip.Trip {
+	w.t.Helper()
+	t, err := w.trips.Get(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return t
+}
+
+type noQueue struct{}
+
+func (noQueue) Dispatch(*db.Tx, ...jobs.Job) error { return nil }
+
+type waker struct{ woken []uuid.UUID }
+
+func (w *waker) Wake(_ context.Context, ids ...uuid.UUID) (int, error) {
+	w.woken = append(w.woken, ids...)
+	return len(ids), nil
+}
+
+// book keeps requests in memory, and in the database which of them were placed.
+type book struct {
+	db       *db.DB
+	requests map[uuid.UUID]Request
+	until    time.Time
+	asked    geo.Box
+}
+
+func (b *book) add(r Request) uuid.UUID {
+	b.requests[r.OrderID] = r
+	return r.OrderID
+}
+
+func (b *book) Request(ctx context.Context, id uuid.UUID) (Request, time.Time, bool, error) {
+	var placed int64
+	err := b.db.Read(ctx).Table("placed").Where("order_id = ?", id).Count(&placed).Error
+	return b.requests[id], b.until, placed == 0, err
+}
+
+func (b *book) Matched(tx *db.Tx, orderID, tripID uuid.UUID, _, _ time.Time) error {
+	return tx.Exec("INSERT INTO placed (order_id, trip_id) VALUES (?, ?)", orderID, tripID).Error
+}
+
+func (b *book) Waiting(_ context.Context, near geo.Box, limit int) (found []Request, err error) {
+	b.asked = near
+	for _, r := range b.requests {
+		if near.Contains(r.Origin.Point) {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b Request) int { return a.Latest.Compare(b.Latest) })
+	return found[:min(limit, len(found))], nil
+}
+
+func (b *book) placed(t *testing.T) (ids []uuid.UUID) {
+	t.Helper()
+	if err := b.db.Read(t.Context()).Raw("SELECT order_id FROM placed").Scan(&ids).Error; err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func TestPlace(t *testing.T) {
+	w := newWorld(t)
+	offered, order := w.offered(), w.book.add(ask(5, 25, 2, 0, 60))
+	if err := w.place(t.Context(), order, w.db.Tx); err != nil {
+		t.Fatal(err)
+	}
+	got := w.stored(offered.ID)
+	if got.SeatsLeft != 2 || got.Version != 2 || !slices.Equal(got.Plan.Orders(), []uuid.UUID{order}) {
+		t.Errorf("stored %+v", got)
+	}
+	if placed := w.book.placed(t); !slices.Equal(placed, []uuid.UUID{order}) {
+		t.Errorf("placed %v", placed)
+	}
+	if seen := w.board.versions[offered.ID]; seen != 2 {
+		t.Errorf("the board has seen version %d, want 2", seen)
+	}
+	nothing := func(context.Context, func(*db.Tx) error) error { return errors.New("committed again") }
+	if err := w.place(t.Context(), order, nothing); err != nil {
+		t.Errorf("an order that was placed already: %v", err)
+	}
+}
+
+func TestPlaceWithoutATrip(t *testing.T) {
+	w := newWorld(t)
+	order := w.book.add(ask(5, 25, 2, 0, 60))
+	for _, c := range []struct {
+		left time.Duration
+		want string
+	}{
+		{time.Minute, "released for 10s"},
+		{3 * time.Second, "released for 3s"},
+		{0, "no_trip: "},
+		{-time.Second, "no_trip: "},
+	} {
+		w.book.until = noon.Add(c.left)
+		if err := w.place(t.Context(), order, w.db.Tx); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("with %s left: %v, want %s", c.left, err, c.want)
+		}
+	}
+}
+
+func TestPlaceAfterALostRace(t *testing.T) {
+	w := newWorld(t)
+	offered := w.offered()
+	if err := w.board.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Another worker puts an order on the trip, of which this board knows nothing.
+	other, order := w.book.add(ask(5, 25, 2, 0, 60)), w.book.add(ask(6, 24, 2, 0, 60))
+	if err := w.worker().place(t.Context(), other, w.db.Tx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.place(t.Context(), order, w.db.Tx); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.stored(offered.ID); got.SeatsLeft != 0 || !slices.Equal(got.Plan.Orders(), []uuid.UUID{other, order}) {
+		t.Errorf("stored %+v", got)
+	}
+	third := w.book.add(ask(5, 25, 1, 0, 60))
+	if err := w.place(t.Context(), third, w.db.Tx); fault.CodeOf(err) != "no_trip" {
+		t.Errorf("a full trip: %v", err)
+	}
+}
+
+func TestPlacePutsBackWhoAlwaysLoses(t *testing.T) {
+	w := newWorld(t)
+	w.offered()
+	tries := 0
+	loses := func(context.Context, func(*db.Tx) error) error {
+		tries++
+		return trip.ErrStale
+	}
+	err := w.place(t.Context(), w.book.add(ask(5, 25, 2, 0, 60)), loses)
+	if err == nil || !strings.Contains(err.Error(), "others were faster") || tries != raceRounds {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+}
+
+func TestPlaceReturnsOtherErrors(t *testing.T) {
+	w := newWorld(t)
+	w.offered()
+	order := w.book.add(ask(5, 25, 2, 0, 60))
+	broken := func(context.Context, func(*db.Tx) error) error { return jobs.ErrSuperseded }
+	if err := w.place(t.Context(), order, broken); !errors.Is(err, jobs.ErrSuperseded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Twenty orders want one seat each of a trip that has four, through four
+// workers with boards of their own.
+func TestNoSeatIsSoldTwice(t *testing.T) {
+	w := newWorld(t)
+	offered := w.offered()
+	workers := []*Service{w.Service, w.worker(), w.worker(), w.worker()}
+	var gate, all sync.WaitGroup
+	gate.Add(1)
+	for i := range 20 {
+		order, worker := w.book.add(ask(5, 25, 1, 0, 60)), workers[i%len(workers)]
+		all.Go(func() {
+			gate.Wait()
+			for {
+				err := worker.place(t.Context(), order, w.db.Tx)
+				switch {
+				case err == nil || fault.CodeOf(err) == "no_trip":
+					return
+				case !strings.Contains(err.Error(), "others were faster"):
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	gate.Done()
+	all.Wait()
+
+	got, placed := w.stored(offered.ID), w.book.placed(t)
+	if len(placed) != 4 || got.SeatsLeft != 0 || got.Version != 5 {
+		t.Errorf("%d orders placed, %d seats left, version %d; want 4, 0 and 5", len(placed), got.SeatsLeft, got.Version)
+	}
+	for _, id := range got.Plan.Orders() {
+		if !slices.Contains(placed, id) {
+			t.Errorf("order %s rides without being placed", id)
+		}
+	}
+	for _, rule := range []func(context.Context) ([]string, error){w.trips.Oversold, w.trips.PlanOrder} {
+		if found, err := rule(t.Context()); err != nil || found != nil {
+			t.Errorf("audit: %q, %v", found, err)
+		}
+	}
+}
+
+func TestWake(t *testing.T) {
+	w := newWorld(t)
+	offered := w.offered()
+	second, first := w.book.add(ask(5, 25, 1, 0, 60)), w.book.add(ask(5, 25, 4, 0, 50))
+	w.book.add(ask(5, 25, 5, 0, 60))     // too many seats
+	w.book.add(ask(25, 5, 1, 0, 200))    // the other way
+	w.book.add(ask(100, 110, 1, 0, 200)) // too far up the street
+
+	if err := w.wake(t.Context(), offered.ID); err != nil {
+		t.Fatal(err)
+	}
+	if want := []uuid.UUID{first, second}; !slices.Equal(w.waker.woken, want) {
+		t.Errorf("woke %v, want %v", w.waker.woken, want)
+	}
+	if !w.book.asked.Contains(offered.Origin.Point) || w.book.asked.Contains(mark(100).Point) {
+		t.Errorf("asked for orders in %v", w.book.asked)
+	}
+
+	w.waker.woken = nil
+	w.clock.Advance(10 * time.Minute)
+	for _, id := range []uuid.UUID{offered.ID, uuid.New()} {
+		if err := w.wake(t.Context(), id); err != nil || w.waker.woken != nil {
+			t.Errorf("a trip that departed or is not there: woke %v, %v", w.waker.woken, err)
+		}
+	}
+}
+
+func TestJobs(t *testing.T) {
+	id := uuid.MustParse("01920000-0000-7000-8000-000000000001")
+	for _, c := range []struct {
+		job  jobs.Job
+		kind string
+		args string
+	}{
+		{FindTrip(id), "match:find_trip", `{"order_id":"01920000-0000-7000-8000-000000000001"}`},
+		{WakeWaiting(id), "match:wake_waiting", `{"trip_id":"01920000-0000-7000-8000-000000000001"}`},
+	} {
+		if c.job.Kind() != c.kind || string(c.job.Args()) != c.args {
+			t.Errorf("%s %s, want %s %s", c.job.Kind(), c.job.Args(), c.kind, c.args)
+		}
+	}
+	new(Service).Register(jobs.NewRegistry()) // panics when a kind leaves something unsaid
+}

@@ -1,0 +1,122 @@
+// Package notify tells people what happens to their rides: in their inbox,
+// live on an open page, and by SMS.
+package notify
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Event is what a notice tells of.
+type Event string
+
+// The events.
+const (
+	Matched   Event = "matched"   // an order is confirmed on a trip
+	Joined    Event = "joined"    // another rider shares the car
+	Expired   Event = "expired"   // no trip was found in time
+	Declined  Event = "declined"  // the fare could not be held
+	Cancelled Event = "cancelled" // an order was called off, or gave up its seat
+)
+
+// Audience is whom a notice goes to, seen from the order it is about.
+type Audience string
+
+// The audiences.
+const (
+	ToRider  Audience = "rider"
+	ToDriver Audience = "driver"
+	ToOthers Audience = "others" // the riders of the same car's other orders
+)
+
+// Notice is one message in one person's inbox. A person gets at most one for
+// each event of an order.
+type Notice struct {
+	ID        uuid.UUID `gorm:"primaryKey"`
+	UserID    uuid.UUID
+	Event     Event
+	OrderID   uuid.UUID
+	Text      string
+	CreatedAt time.Time
+}
+
+// Ride is what a notice says about an order.
+type Ride struct {
+	OrderID  uuid.UUID
+	RiderID  uuid.UUID
+	DriverID uuid.UUID   // Nil when the order has no trip
+	Others   []uuid.UUID // the riders of the car's other orders
+	PickupAt time.Time   // zero when the order has no trip
+	Origin   string      // names of places, may be empty
+	Dest     string
+}
+
+// recipients returns whom an audience of the ride consists of.
+func (r Ride) recipients(to Audience) []uuid.UUID {
+	switch {
+	case to == ToRider:
+		return []uuid.UUID{r.RiderID}
+	case to == ToDriver && r.DriverID != uuid.Nil:
+		return []uuid.UUID{r.DriverID}
+	case to == ToOthers:
+		return r.Others
+	}
+	return nil
+}
+
+// words returns the sentence that tells an audience of an event, with times in zone.
+func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
+	at := r.PickupAt.In(zone).Format("15:04")
+	way := r.way()
+	switch {
+	case ev == Matched && to == ToRider:
+		return fmt.Sprintf("Your ride%s is confirmed. Your driver picks you up at %s.", way, at)
+	case ev == Matched:
+		return fmt.Sprintf("A rider%s has joined your trip. Pickup at %s.", way, at)
+	case ev == Joined:
+		return "Another rider will share your car. Your arrival stays within the time we promised."
+	case ev == Expired:
+		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
+	case ev == Declined:
+		return fmt.Sprintf("The payment for your ride%s was declined, so your seat was given up.", way)
+	case ev == Cancelled && to == ToRider:
+		return fmt.Sprintf("Your ride%s is cancelled. The money held for it is released.", way)
+	case ev == Cancelled:
+		return fmt.Sprintf("The ride of a rider%s is cancelled.", way)
+	}
+	return fmt.Sprintf("There is news of a ride%s.", way)
+}
+
+// way names the ride's ends, as far as they have names.
+func (r Ride) way() string {
+	var s string
+	if r.Origin != "" {
+		s += " from " + clip(r.Origin)
+	}
+	if r.Dest != "" {
+		s += " to " + clip(r.Dest)
+	}
+	return s
+}
+
+// clip keeps the name of a place short enough for an SMS.
+func clip(name string) string {
+	const most = 40
+	if r := []rune(name); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return name
+}
+
+// texted reports whether an event is worth an SMS to an audience.
+func texted(ev Event, to Audience) bool {
+	switch ev {
+	case Matched:
+		return to == ToRider || to == ToDriver
+	case Expired, Declined, Cancelled:
+		return to == ToRider
+	}
+	return false
+}

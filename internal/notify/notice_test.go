@@ -1,0 +1,103 @@
+package notify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+var (
+	events    = []Event{Matched, Joined, Expired, Declined, Cancelled}
+	audiences = []Audience{ToRider, ToDriver, ToOthers}
+)
+
+func TestWords(t *testing.T) {
+	zone := time.FixedZone("UTC+8", 8*60*60)
+	ride := Ride{PickupAt: time.Date(2026, 5, 4, 23, 45, 0, 0, time.UTC), Origin: "Caohejing", Dest: "Lujiazui"}
+	tests := []struct {
+		ev   Event
+		to   Audience
+		want string
+	}{
+		{Matched, ToRider, "Your ride from Caohejing to Lujiazui is confirmed. Your driver picks you up at 07:45."},
+		{Matched, ToDriver, "A rider from Caohejing to Lujiazui has joined your trip. Pickup at 07:45."},
+		{Joined, ToOthers, "Another rider will share your car. Your arrival stays within the time we promised."},
+		{Expired, ToRider, "We found no car for your ride from Caohejing to Lujiazui in time. You pay nothing."},
+		{Declined, ToRider, "The payment for your ride from Caohejing to Lujiazui was declined, so your seat was given up."},
+		{Cancelled, ToRider, "Your ride from Caohejing to Lujiazui is cancelled. The money held for it is released."},
+		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
+	}
+	for _, tt := range tests {
+		if got := ride.words(tt.ev, tt.to, zone); got != tt.want {
+			t.Errorf("%s to %s:\n got %q\nwant %q", tt.ev, tt.to, got, tt.want)
+		}
+	}
+}
+
+// The column holds 500 characters, whatever places are called.
+func TestWordsStayShort(t *testing.T) {
+	ride := Ride{Origin: strings.Repeat("长", 1000), Dest: strings.Repeat("😀", 1000)}
+	for _, ev := range events {
+		for _, to := range audiences {
+			text := ride.words(ev, to, time.UTC)
+			if n := utf8.RuneCountInString(text); n == 0 || n > 200 || !utf8.ValidString(text) {
+				t.Errorf("%s to %s: %d characters", ev, to, n)
+			}
+		}
+	}
+}
+
+func TestRecipients(t *testing.T) {
+	rider, driver, other := uuid.New(), uuid.New(), uuid.New()
+	full := Ride{RiderID: rider, DriverID: driver, Others: []uuid.UUID{other}}
+	alone := Ride{RiderID: rider}
+	tests := []struct {
+		ride Ride
+		to   Audience
+		want []uuid.UUID
+	}{
+		{full, ToRider, []uuid.UUID{rider}},
+		{full, ToDriver, []uuid.UUID{driver}},
+		{full, ToOthers, []uuid.UUID{other}},
+		{alone, ToRider, []uuid.UUID{rider}},
+		{alone, ToDriver, nil},
+		{alone, ToOthers, nil},
+		{full, "everyone", nil},
+	}
+	for _, tt := range tests {
+		if got := tt.ride.recipients(tt.to); !slices.Equal(got, tt.want) {
+			t.Errorf("to %s: %v, want %v", tt.to, got, tt.want)
+		}
+	}
+}
+
+func TestTexted(t *testing.T) {
+	want := map[Event][]Audience{
+		Matched: {ToRider, ToDriver}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
+	}
+	for _, ev := range events {
+		for _, to := range audiences {
+			if got := texted(ev, to); got != slices.Contains(want[ev], to) {
+				t.Errorf("%s to %s: %t", ev, to, got)
+			}
+		}
+	}
+}
+
+func TestMask(t *testing.T) {
+	for phone, want := range map[string]string{
+		"+8613800138000": "+86138****8000",
+		"+12025550123":   "+120****0123",
+		"+1234567":       "****4567",
+		"+12":            "***",
+		"":               "",
+	} {
+		if got := mask(phone); got != want {
+			t.Errorf("mask(%q) = %q, want %q", phone, got, want)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/seal"
+)
+
+// Rides tells what notices say about an order.
+type Rides interface {
+	Ride(ctx context.Context, order uuid.UUID) (Ride, error)
+}
+
+// Phones tells a person's number, in E.164 form.
+type Phones interface {
+	Phone(ctx context.Context, user uuid.UUID) (string, error)
+}
+
+// Dispatcher starts single jobs in a transaction; *jobs.Client is one.
+type Dispatcher interface {
+	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+}
+
+// Deps is what a Service works with. Everything but SMSPerSecond must be given.
+type Deps struct {
+	DB      *db.DB
+	Jobs    Dispatcher
+	Limiter *jobs.Limiter
+	Rides   Rides
+	Phones  Phones
+	Texter  Texter
+	Hub     *Hub
+	Box     *seal.Box
+	Clock   clock.Clock
+	Zone    *time.Location // of the times in messages
+
+	// SMSPerSecond is how many SMS the provider takes a second from all
+	// processes together; 0 means any number.
+	SMSPerSecond int
+}
+
+// Service writes notices and sends SMS. Its methods may be called concurrently.
+type Service struct{ deps Deps }
+
+// New returns a service over deps.
+func New(deps Deps) *Service { return &Service{deps} }
+
+// smsWindows are the limits that an SMS to user falls under. Both kinds of SMS
+// share them, and one that is over any of them uses up none of the others.
+func (s *Service) smsWindows(ctx context.Context, user uuid.UUID) ([]jobs.Window, error) {
+	phone, err := s.deps.Phones.Phone(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	number := "sms:number:" + s.deps.Box.Digest(phone)
+	windows := []jobs.Window{
+		{Key: number + ":minute", Max: 1, Per: time.Minute},
+		{Key: number + ":hour", Max: 5, Per: time.Hour},
+		{Key: number + ":day", Max: 10, Per: 24 * time.Hour},
+	}
+	if n := s.deps.SMSPerSecond; n > 0 {
+		windows = append(windows, jobs.Window{Key: "sms:provider", Max: n, Per: time.Second})
+	}
+	return windows, nil
+}

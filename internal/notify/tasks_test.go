@@ -1,0 +1,259 @@
+package notify
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+)
+
+// world is a notification service in a world of one ride.
+type world struct {
+	*Service
+	queue *jobstest.Harness
+	clock *clock.Fake
+	ride  Ride
+	sent  phone
+}
+
+func (w *world) Ride(_ context.Context, order uuid.UUID) (Ride, error) {
+	if order != w.ride.OrderID {
+		return Ride{}, fault.New(fault.NotFound, "order_not_found", "no such order")
+	}
+	return w.ride, nil
+}
+
+// Phone gives everybody a number of their own.
+func (w *world) Phone(_ context.Context, user uuid.UUID) (string, error) { return number(user), nil }
+
+func number(user uuid.UUID) string { return "+86 " + user.String() }
+
+// phone is a Texter that keeps what it is given.
+type phone struct {
+	mu    sync.Mutex
+	texts []string // "number: text"
+	keys  []string
+}
+
+func (p *phone) Text(_ context.Context, key, number, text string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.texts = append(p.texts, number+": "+text)
+	p.keys = append(p.keys, key)
+	return nil
+}
+
+// to returns the texts that a person got.
+func (p *phone) to(user uuid.UUID) (texts []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.texts {
+		if text, ok := strings.CutPrefix(line, number(user)+": "); ok {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+func newWorld(t *testing.T, perSecond int) *world {
+	t.Helper()
+	h := jobstest.New(t)
+	w := &world{
+		queue: h,
+		clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)),
+		ride: Ride{
+			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(),
+			Others: []uuid.UUID{uuid.New(), uuid.New()}, Origin: "A", Dest: "B",
+		},
+	}
+	w.Service = New(Deps{
+		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Phones: w,
+		Texter: &w.sent, Hub: NewHub(h.System.Redis(), slog.New(slog.DiscardHandler)), Box: jobstest.Box(t),
+		Clock: w.clock, Zone: time.UTC, SMSPerSecond: perSecond,
+	})
+	w.Register(h.Registry)
+	h.Work("notify", "sms")
+	return w
+}
+
+// run runs the jobs one after another.
+func (w *world) run(js ...jobs.Job) {
+	stages := make([]jobs.Stage, len(js))
+	for i, j := range js {
+		stages[i] = j
+	}
+	w.queue.AwaitFlow(w.queue.Start(jobs.Chain(stages...)), "done")
+}
+
+func (w *world) inbox(t *testing.T, user uuid.UUID) (events []Event) {
+	t.Helper()
+	found, err := w.Inbox(t.Context(), user, uuid.Nil, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range found {
+		events = append(events, n.Event)
+	}
+	return events
+}
+
+func TestEveryoneInTheCarIsTold(t *testing.T) {
+	w := newWorld(t, 0)
+	order, rider, driver, others := w.ride.OrderID, w.ride.RiderID, w.ride.DriverID, w.ride.Others
+	live, end := w.deps.Hub.Subscribe(UserTopic(others[1]))
+	defer end()
+
+	tell := []jobs.Job{Rider(order, Matched), Driver(order, Matched), Others(order, Joined)}
+	w.run(tell...)
+	wantHint(t, live)
+	w.run(tell...) // everyone knows
+	wantNoHint(t, live)
+	for user, want := range map[uuid.UUID]Event{rider: Matched, driver: Matched, others[0]: Joined, others[1]: Joined} {
+		if got := w.inbox(t, user); !slices.Equal(got, []Event{want}) {
+			t.Errorf("inbox has %v, want one %s", got, want)
+		}
+	}
+	w.queue.Await("an SMS to rider and driver", func() bool {
+		return len(w.sent.to(rider)) == 1 && len(w.sent.to(driver)) == 1
+	})
+	var asked int
+	err := w.deps.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'notify:sms'").Scan(&asked).Error
+	if err != nil || asked != 2 {
+		t.Errorf("%d SMS were asked for, %v; want 2", asked, err)
+	}
+}
+
+func TestNobodyToTell(t *testing.T) {
+	w := newWorld(t, 0)
+	w.ride.DriverID = uuid.Nil
+	w.run(Driver(w.ride.OrderID, Cancelled))
+	if got := w.inbox(t, uuid.Nil); len(got) != 0 {
+		t.Errorf("nobody's inbox has %v", got)
+	}
+}
+
+func TestSMSOverTheLimitComesLater(t *testing.T) {
+	w := newWorld(t, 0)
+	rider := w.ride.RiderID
+	expires := w.clock.Now().Add(5 * time.Minute)
+	w.run(Code(rider, "111111", expires))
+
+	late := w.queue.Start(jobs.Chain(Code(rider, "222222", expires)))
+	w.queue.Await("the second SMS to wait", func() bool { return w.queue.Events()["notify:code released"] == 1 })
+	w.run(Code(w.ride.DriverID, "333333", expires)) // another number is free
+
+	w.clock.Advance(time.Minute)
+	w.wake(t, late)
+	v := w.queue.AwaitFlow(late, "done")
+	if n := v.Stages[0].Jobs[0].Attempts; n != 0 {
+		t.Errorf("waiting counted as %d failed attempts", n)
+	}
+	want := []string{"111111 is your Spotpool sign-in code.", "222222 is your Spotpool sign-in code."}
+	if got := w.sent.to(rider); !slices.Equal(got, want) {
+		t.Errorf("the rider got %q", got)
+	}
+	if w.sent.keys[0] == w.sent.keys[2] || w.sent.keys[0] == "" {
+		t.Errorf("idempotency keys %q", w.sent.keys)
+	}
+}
+
+func (w *world) wake(t *testing.T, flow uuid.UUID) {
+	t.Helper()
+	if n, err := w.queue.Client.Wake(t.Context(), flow); err != nil || n != 1 {
+		t.Fatalf("woke %d, %v", n, err)
+	}
+}
+
+func TestTheProviderHasALimitOfItsOwn(t *testing.T) {
+	w := newWorld(t, 1)
+	expires := w.clock.Now().Add(5 * time.Minute)
+	w.run(Code(w.ride.RiderID, "111111", expires))
+	driver := w.queue.Start(jobs.Chain(Code(w.ride.DriverID, "222222", expires)))
+	w.queue.Await("the second SMS to wait", func() bool { return w.queue.Events()["notify:code released"] == 1 })
+	w.clock.Advance(time.Second)
+	w.wake(t, driver)
+	w.queue.AwaitFlow(driver, "done")
+	if got := w.sent.to(w.ride.DriverID); len(got) != 1 {
+		t.Errorf("the driver got %q", got)
+	}
+}
+
+func TestALateCodeIsDropped(t *testing.T) {
+	w := newWorld(t, 0)
+	rider := w.ride.RiderID
+	w.run(Code(rider, "111111", w.clock.Now()))
+	if got := w.sent.to(rider); len(got) != 0 {
+		t.Errorf("the rider got %q", got)
+	}
+	w.run(Code(rider, "222222", w.clock.Now().Add(time.Second))) // the dropped one cost nothing
+	if got := w.sent.to(rider); len(got) != 1 {
+		t.Errorf("the rider got %q", got)
+	}
+}
+
+func TestCodesAreSealedAtRest(t *testing.T) {
+	w := newWorld(t, 0)
+	w.run(Code(w.ride.RiderID, "123456", w.clock.Now().Add(time.Minute)))
+	var args []string
+	if err := w.deps.DB.Read(t.Context()).Raw("SELECT args FROM jobs").Scan(&args).Error; err != nil {
+		t.Fatal(err)
+	}
+	if len(args) != 1 || strings.Contains(args[0], "123456") {
+		t.Errorf("stored %q", args)
+	}
+}
+
+func TestInboxPagesAndSince(t *testing.T) {
+	w := newWorld(t, 0)
+	user := uuid.New()
+	var ids []uuid.UUID
+	for range 5 {
+		n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, OrderID: uuid.New(), Event: Expired, CreatedAt: w.clock.Now()}
+		ids = append(ids, n.ID)
+		err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error {
+			_, err := insert(tx, &n)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := func(found []Notice, err error) (got []uuid.UUID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range found {
+			got = append(got, n.ID)
+		}
+		return got
+	}
+	ctx := t.Context()
+	tests := []struct {
+		name      string
+		got, want []uuid.UUID
+	}{
+		{"first page", page(w.Inbox(ctx, user, uuid.Nil, 2)), []uuid.UUID{ids[4], ids[3]}},
+		{"second page", page(w.Inbox(ctx, user, ids[3], 2)), []uuid.UUID{ids[2], ids[1]}},
+		{"last page", page(w.Inbox(ctx, user, ids[1], 2)), []uuid.UUID{ids[0]}},
+		{"since the third", page(w.Since(ctx, user, ids[2])), []uuid.UUID{ids[3], ids[4]}},
+		{"since ever", page(w.Since(ctx, user, uuid.Nil)), ids},
+		{"since the last", page(w.Since(ctx, user, ids[4])), nil},
+		{"of another", page(w.Since(ctx, uuid.New(), uuid.Nil)), nil},
+	}
+	for _, tt := range tests {
+		if !slices.Equal(tt.got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, tt.got, tt.want)
+		}
+	}
+}

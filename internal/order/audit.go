@@ -1,0 +1,72 @@
+package order
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// auditPage is how many orders an audit holds in memory at a time.
+const auditPage = 500
+
+// SeatsAgree compares orders with the plans of their trips: an order that has
+// its seats stands on the plan with just as many, any other does not. It
+// returns a sentence for each that disagrees.
+func (s *Service) SeatsAgree(ctx context.Context) (lines []string, err error) {
+	var after uuid.UUID
+	for {
+		var rows []row
+		err := s.db.Read(ctx).Where("trip_id IS NOT NULL AND id > ?", after).Order("id").Limit(auditPage).Find(&rows).Error
+		if err != nil || len(rows) == 0 {
+			return lines, err
+		}
+		trips := make([]uuid.UUID, len(rows))
+		for i, r := range rows {
+			trips[i] = r.TripID.UUID
+		}
+		plans, err := s.trips.Plans(ctx, trips...)
+		if err != nil {
+			return lines, err
+		}
+		for _, r := range rows {
+			o, onPlan := r.order(), 0
+			for _, stop := range plans[r.TripID.UUID] {
+				if stop.OrderID == r.ID && stop.Kind == trip.Pickup {
+					onPlan += stop.Seats
+				}
+			}
+			want := 0
+			if o.Seated() {
+				want = o.Seats
+			}
+			if onPlan != want {
+				lines = append(lines, fmt.Sprintf("order %s is %s with %d seats; trip %s has %d for it", r.ID, r.Status, r.Seats, r.TripID.UUID, onPlan))
+			}
+		}
+		after = rows[len(rows)-1].ID
+	}
+}
+
+// HoldsAgree compares orders with their payments: a confirmed order's fare is
+// held, an order that waits or was closed has nothing held. It returns a
+// sentence for each that disagrees.
+func (s *Service) HoldsAgree(ctx context.Context) (lines []string, err error) {
+	var rows []struct {
+		ID      uuid.UUID
+		Status  Status
+		Payment string
+	}
+	err = s.db.Read(ctx).Raw(`SELECT o.id, o.status, COALESCE(p.status, 'missing') AS payment
+		FROM orders o LEFT JOIN payments p ON p.order_id = o.id
+		WHERE p.order_id IS NULL
+			OR (o.status = 'confirmed' AND p.status <> 'held')
+			OR (o.status = 'matching' AND p.status <> 'none')
+			OR (o.status IN ('cancelled', 'expired') AND p.status NOT IN ('none', 'voided'))`).Scan(&rows).Error
+	for _, r := range rows {
+		lines = append(lines, fmt.Sprintf("order %s is %s and its payment %s", r.ID, r.Status, r.Payment))
+	}
+	return lines, err
+}

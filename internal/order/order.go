@@ -1,0 +1,115 @@
+// Package order is a rider's wish for seats and what becomes of it: its life,
+// and the flow of jobs that fulfils it.
+package order
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/money"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// Status is where an order stands in its life.
+type Status string
+
+// The statuses.
+const (
+	Matching  Status = "matching"  // waits for a trip
+	Matched   Status = "matched"   // has its seats; the fare is being held
+	Confirmed Status = "confirmed" // seats and fare are certain
+	Onboard   Status = "onboard"   // the rider is in the car
+	Completed Status = "completed" // the rider has arrived
+	Cancelled Status = "cancelled" // called off, or its fare could not be held
+	Expired   Status = "expired"   // no trip was found in time
+)
+
+var transitions = map[Status][]Status{
+	Matching:  {Matched, Cancelled, Expired},
+	Matched:   {Confirmed, Cancelled, Expired},
+	Confirmed: {Onboard, Cancelled},
+	Onboard:   {Completed},
+}
+
+// Can reports whether an order may go from s to the other status.
+func (s Status) Can(to Status) bool { return slices.Contains(transitions[s], to) }
+
+// before returns the statuses from which an order may go to s.
+func (s Status) before() (from []Status) {
+	for st := range transitions {
+		if st.Can(s) {
+			from = append(from, st)
+		}
+	}
+	return from
+}
+
+// seated are the statuses in which an order has a place in a trip's plan.
+var seated = []Status{Matched, Confirmed, Onboard}
+
+// active are the statuses that count towards the number of orders a rider may hold.
+var active = append([]Status{Matching}, seated...)
+
+// Reasons why an order was cancelled or has expired; besides these, the code of
+// the fault that made its flow fail.
+const (
+	ReasonRider  = "cancelled_by_rider"
+	ReasonNoTrip = "no_trip"
+)
+
+// Order is one rider's wish. Times are UTC.
+type Order struct {
+	ID           uuid.UUID
+	RiderID      uuid.UUID
+	Status       Status
+	Reason       string // why it was cancelled or has expired
+	Seats        int
+	Origin       trip.Place
+	Dest         trip.Place
+	DepartAfter  time.Time
+	ArriveBefore time.Time
+	MatchUntil   time.Time // expires then, unless a trip was found
+	Metres       int       // the direct way
+	Duration     time.Duration
+	Fare         money.Amount
+	TripID       uuid.NullUUID
+	PickupAt     *time.Time // set with TripID
+	DropoffAt    *time.Time
+	MatchedAt    *time.Time
+	ConfirmedAt  *time.Time
+	Version      int
+	CreatedAt    time.Time
+	ChangedAt    time.Time
+}
+
+// Seated reports whether the order has a place in its trip's plan.
+func (o Order) Seated() bool { return slices.Contains(seated, o.Status) }
+
+// Event is one change of an order's status. Seq grows, not always by one.
+type Event struct {
+	OrderID uuid.UUID
+	Seq     int
+	Status  Status
+	Reason  string
+	At      time.Time
+}
+
+// TableName tells gorm where the rows live.
+func (Event) TableName() string { return "order_events" }
+
+// ErrNotFound says that there is no such order, or that it is someone else's.
+var ErrNotFound = fault.New(fault.NotFound, "order_not_found", "there is no such order")
+
+// ErrNotCancellable says that the order's ride has begun or is over.
+var ErrNotCancellable = fault.New(fault.Conflict, "order_not_cancellable", "an order can be cancelled until the rider is on board")
+
+// errMoved says that an order was no longer in the status a change starts from.
+var errMoved = fault.New(fault.Conflict, "order_moved", "the order has changed since it was read")
+
+// Known reports whether s is a status an order can have.
+func (s Status) Known() bool {
+	return s == Matching || len(s.before()) > 0
+}

@@ -1,0 +1,70 @@
+package order
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/notify"
+)
+
+// What matching and notices ask of orders: match.Orders and notify.Rides.
+
+// Request returns what an order asks of a trip, until when, and whether it
+// still waits for one.
+func (s *Service) Request(ctx context.Context, id uuid.UUID) (match.Request, time.Time, bool, error) {
+	o, err := s.Get(ctx, id)
+	return o.request(), o.MatchUntil, o.Status == Matching, err
+}
+
+func (o Order) request() match.Request {
+	return match.Request{
+		OrderID: o.ID, Origin: o.Origin, Dest: o.Dest, Seats: o.Seats,
+		Earliest: o.DepartAfter, Latest: o.ArriveBefore,
+	}
+}
+
+// Matched moves an order from matching to matched, in the transaction that
+// puts it on the trip's plan.
+func (s *Service) Matched(tx *db.Tx, id, tripID uuid.UUID, pickupAt, dropoffAt time.Time) error {
+	return s.move(tx, id, Matched, "", "trip_id = ?, pickup_at = ?, dropoff_at = ?, matched_at = ?",
+		tripID, pickupAt, dropoffAt, s.clock.Now())
+}
+
+// Waiting returns up to limit orders that wait for a trip and start within the
+// box, nearest deadline first.
+func (s *Service) Waiting(ctx context.Context, near geo.Box, limit int) ([]match.Request, error) {
+	var rows []row
+	err := s.db.Read(ctx).Where("status = ? AND match_until > ?", Matching, s.clock.Now()).
+		Where("origin_lat BETWEEN ? AND ? AND origin_lng BETWEEN ? AND ?", near.MinLat, near.MaxLat, near.MinLng, near.MaxLng).
+		Order("match_until").Limit(limit).Find(&rows).Error
+	requests := make([]match.Request, len(rows))
+	for i, r := range rows {
+		requests[i] = r.order().request()
+	}
+	return requests, err
+}
+
+// Ride returns who is concerned by an order and what there is to say about it.
+func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
+	o, err := s.Get(ctx, id)
+	if err != nil {
+		return notify.Ride{}, err
+	}
+	ride := notify.Ride{OrderID: o.ID, RiderID: o.RiderID, Origin: o.Origin.Name, Dest: o.Dest.Name}
+	if !o.TripID.Valid {
+		return ride, nil
+	}
+	t, err := s.trips.Get(ctx, o.TripID.UUID)
+	if err != nil {
+		return notify.Ride{}, err
+	}
+	ride.DriverID, ride.PickupAt = t.DriverID, *o.PickupAt
+	err = s.db.Read(ctx).Raw("SELECT DISTINCT rider_id FROM orders WHERE trip_id = ? AND status IN ? AND rider_id <> ?",
+		t.ID, seated, o.RiderID).Scan(&ride.Others).Error
+	return ride, err
+}

@@ -1,0 +1,112 @@
+package order
+
+import (
+	"time"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/money"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// Limits of what may be ordered.
+const (
+	maxMetres = 300_000 // of the direct way
+	maxPast   = time.Minute
+	maxAhead  = 7 * 24 * time.Hour
+)
+
+// Route is from where to where, and for how many.
+type Route struct {
+	Origin trip.Place
+	Dest   trip.Place
+	Seats  int
+}
+
+// Quote is what a route costs.
+type Quote struct {
+	Metres   int
+	Duration time.Duration
+	Fare     money.Amount
+}
+
+// check returns the first fault in the route.
+func (r Route) check() error {
+	if err := r.Origin.Check("origin"); err != nil {
+		return err
+	}
+	if err := r.Dest.Check("destination"); err != nil {
+		return err
+	}
+	if r.Origin.Point == r.Dest.Point {
+		return fault.Fieldf("destination", "origin_equals_destination", "origin and destination must differ")
+	}
+	if r.Seats < 1 || r.Seats > trip.MaxSeats {
+		return fault.Fieldf("seats", "seats_out_of_range", "seats must be from 1 to %d", trip.MaxSeats)
+	}
+	return nil
+}
+
+// Quote returns distance, duration and fare of a route, or an Invalid fault:
+// point_off_the_globe, name_too_long, origin_equals_destination,
+// seats_out_of_range or too_far.
+func (s *Service) Quote(r Route) (Quote, error) {
+	if err := r.check(); err != nil {
+		return Quote{}, err
+	}
+	leg := s.cfg.Travel.Leg(r.Origin.Point, r.Dest.Point)
+	if leg.Metres > maxMetres {
+		return Quote{}, fault.Fieldf("destination", "too_far", "the way must not be longer than %d km", maxMetres/1000)
+	}
+	return Quote{Metres: int(leg.Metres), Duration: leg.Duration, Fare: fareOf(leg.Metres, leg.Duration, r.Seats)}, nil
+}
+
+// Wish is what a rider orders.
+type Wish struct {
+	Route
+	DepartAfter  *time.Time // nil: now
+	ArriveBefore *time.Time // nil: after a usual wait and detour
+}
+
+// window works out from when and until when the rider may travel, and how long
+// a trip is looked for.
+func (s *Service) window(w Wish, q Quote, now time.Time) (depart, arrive, until time.Time, err error) {
+	depart = now
+	if w.DepartAfter != nil {
+		depart = w.DepartAfter.UTC().Truncate(time.Microsecond)
+	}
+	switch {
+	case depart.Before(now.Add(-maxPast)):
+		return depart, arrive, until, fault.Fieldf("depart_after", "depart_after_in_the_past", "depart_after lies in the past")
+	case depart.After(now.Add(maxAhead)):
+		return depart, arrive, until, fault.Fieldf("depart_after", "depart_after_too_far",
+			"depart_after must be within %d days", maxAhead/(24*time.Hour))
+	}
+	arrive = depart.Add(s.cfg.UsualWait + q.Duration + usualDetour(q.Duration))
+	if w.ArriveBefore != nil {
+		arrive = w.ArriveBefore.UTC().Truncate(time.Microsecond)
+	}
+	if earliest := depart.Add(q.Duration); arrive.Before(earliest) {
+		return depart, arrive, until, fault.Fieldf("arrive_before", "arrive_before_too_early",
+			"the direct way takes %s; arrive_before must not be earlier than %s", q.Duration, earliest.Format(time.RFC3339))
+	}
+	until = depart.Add(s.cfg.MatchFor)
+	if last := arrive.Add(-q.Duration); last.Before(until) {
+		until = last // a pickup later than that cannot arrive in time
+	}
+	return depart, arrive, until, nil
+}
+
+// usualDetour is how much longer than the direct way a rider accepts to sit in
+// the car: half of it, at least ten minutes.
+func usualDetour(direct time.Duration) time.Duration {
+	return max(direct/2, 10*time.Minute)
+}
+
+// Config is what an installation may set.
+type Config struct {
+	Travel    geo.Travel
+	UsualWait time.Duration // how long a rider without arrive_before waits for the pickup
+	MatchFor  time.Duration // how long a trip is looked for, from depart_after on
+	MaxActive int           // orders a rider may hold at a time
+}

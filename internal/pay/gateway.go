@@ -1,0 +1,70 @@
+package pay
+
+import (
+	"context"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/money"
+)
+
+// Gateway reserves and releases riders' money. A call that is repeated with the
+// same key has no further effect and gets the same answer.
+type Gateway interface {
+	// Hold reserves amount under key and returns the gateway's name for the
+	// hold. It returns ErrDeclined when the gateway refuses for good; any other
+	// error may pass.
+	Hold(ctx context.Context, key string, amount money.Amount) (ref string, err error)
+
+	// Void releases what Hold reserved under key, and does nothing when it
+	// reserved nothing. ref is what Hold returned, empty when its answer never
+	// arrived.
+	Void(ctx context.Context, key, ref string) error
+}
+
+// Sandbox is a gateway without money behind it. It keeps no state: whether a
+// hold is declined follows from its key, so a repeat gets the same answer in
+// every process; outages come and go from call to call.
+type Sandbox struct {
+	Latency        time.Duration // how long each call takes
+	DeclinePercent int           // of holds, 0 to 100
+	OutagePercent  int           // of calls, 0 to 100
+}
+
+// Hold implements Gateway.
+func (g Sandbox) Hold(ctx context.Context, key string, _ money.Amount) (string, error) {
+	if err := g.travel(ctx); err != nil {
+		return "", err
+	}
+	if percentile(key) < g.DeclinePercent {
+		return "", ErrDeclined
+	}
+	return "sandbox:" + key, nil
+}
+
+// Void implements Gateway.
+func (g Sandbox) Void(ctx context.Context, _, _ string) error { return g.travel(ctx) }
+
+// travel takes the time of a call and decides whether the gateway can be reached.
+func (g Sandbox) travel(ctx context.Context) error {
+	t := time.NewTimer(g.Latency)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+	}
+	if rand.IntN(100) < g.OutagePercent {
+		return fault.New(fault.Unavailable, "gateway_unavailable", "the payment gateway cannot be reached")
+	}
+	return nil
+}
+
+// percentile maps key evenly onto 0 to 99.
+func percentile(key string) int {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	return int(h.Sum64() % 100)
+}

@@ -1,0 +1,62 @@
+// Package pay holds riders' money at a payment gateway and keeps the books of it.
+//
+// An order has one payment. Its money is held while the order is being
+// confirmed, and given back when the order comes to nothing. Every move is
+// posted to a double-entry ledger in the commit that changes the payment.
+package pay
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/money"
+)
+
+// Status says where a payment's money is.
+type Status string
+
+// The statuses. Captured, Voided (nothing was taken) and Refunded (it was given
+// back) are where a payment may end.
+const (
+	None     Status = "none"     // nothing was asked of the gateway, or nothing came of it
+	Held     Status = "held"     // reserved on the rider's account
+	Captured Status = "captured" // taken
+	Voided   Status = "voided"   // reserved, then released
+	Refunded Status = "refunded" // taken, then given back
+)
+
+var next = map[Status][]Status{
+	None:     {Held},
+	Held:     {Captured, Voided},
+	Captured: {Refunded},
+}
+
+// Can reports whether a payment may go from s to to.
+func (s Status) Can(to Status) bool { return slices.Contains(next[s], to) }
+
+// Payment is what is done with the money of one order.
+type Payment struct {
+	OrderID   uuid.UUID `gorm:"primaryKey"`
+	RiderID   uuid.UUID
+	Amount    money.Amount
+	Status    Status
+	HoldRef   string // the gateway's name for the hold, empty until there is one
+	CreatedAt time.Time
+	ChangedAt time.Time
+}
+
+// TableName implements gorm's Tabler.
+func (Payment) TableName() string { return "payments" }
+
+// Faults of this package.
+var (
+	// ErrDeclined says that the gateway refused to hold the rider's money.
+	ErrDeclined = fault.New(fault.Conflict, "payment_declined", "the payment was declined")
+	// ErrClosed says that the payment is past the point where this may be done.
+	ErrClosed = fault.New(fault.Conflict, "payment_closed", "the payment is closed")
+	// ErrNotFound says that the order has no payment.
+	ErrNotFound = fault.New(fault.NotFound, "payment_not_found", "no such payment")
+)

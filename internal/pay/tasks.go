@@ -1,0 +1,114 @@
+package pay
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
+)
+
+type orderArgs struct {
+	Order uuid.UUID `json:"order_id"`
+}
+
+var holdKind = jobs.Kind[orderArgs]{
+	Name: "pay:hold", Queue: "pay", Tries: 6,
+	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 15 * time.Second,
+}
+
+// Money that is held and forgotten is the worst outcome, so a void is tried for hours.
+var voidKind = jobs.Kind[orderArgs]{
+	Name: "pay:void", Queue: "pay", Tries: 20,
+	Backoff: jobs.Exponential(time.Second, 15*time.Minute), Timeout: 15 * time.Second,
+}
+
+// Hold returns the job that holds the order's fare. When the gateway declines,
+// the job fails with the cause "payment_declined".
+func Hold(order uuid.UUID) jobs.Job { return holdKind.New(orderArgs{order}) }
+
+// Void returns the job that releases whatever is held for the order. It is done
+// at once when that was done before.
+func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
+
+// Register attaches the handlers of this package's jobs.
+func (s *Service) Register(r *jobs.Registry) {
+	jobs.Handle(r, holdKind, s.hold)
+	jobs.Handle(r, voidKind, s.void)
+}
+
+// final makes an error that another attempt would meet again end the job.
+func final(err error) error {
+	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined} {
+		if errors.Is(err, settled) {
+			return jobs.Fail(err)
+		}
+	}
+	return err
+}
+
+func (s *Service) hold(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
+	p, err := s.get(ctx, args.Order)
+	if err != nil {
+		return final(err)
+	}
+	if p.Status == Held {
+		return nil
+	}
+	if !p.Status.Can(Held) {
+		return final(ErrClosed)
+	}
+	ref, err := s.gateway.Hold(ctx, holdKey(p), p.Amount)
+	if err != nil {
+		return final(err)
+	}
+	return a.Done(ctx, func(tx *db.Tx) error { return s.held(tx, p, ref) })
+}
+
+// holdKey is the gateway's idempotency key. It is made from the order, not from
+// the job, so that an order is never held twice whatever jobs it has, and so
+// that a void can name a hold whose answer was lost when its worker died.
+func holdKey(p Payment) string { return holdPosting(p.OrderID) }
+
+// held records that the gateway holds p's money.
+func (s *Service) held(tx *db.Tx, p Payment, ref string) error {
+	now := s.clock.Now()
+	if err := change(tx, p, Held, ref, now); err != nil {
+		return err
+	}
+	return transfer(tx, holdPosting(p.OrderID), p.Amount, riderHolds(p.RiderID), gatewayHolds, now)
+}
+
+func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
+	p, err := s.get(ctx, args.Order)
+	if err != nil {
+		return final(err)
+	}
+	if p.Status == Voided {
+		return nil
+	}
+	if p.Status != None && !p.Status.Can(Voided) {
+		return final(ErrClosed)
+	}
+	// None does not prove that nothing is held: a worker may have died between
+	// the gateway's answer and the commit.
+	if err := s.gateway.Void(ctx, holdKey(p), p.HoldRef); err != nil {
+		return err
+	}
+	if p.Status == None {
+		return nil
+	}
+	return a.Done(ctx, func(tx *db.Tx) error { return s.voided(tx, p) })
+}
+
+// voided records that the gateway has released p's money.
+func (s *Service) voided(tx *db.Tx, p Payment) error {
+	now := s.clock.Now()
+	if err := change(tx, p, Voided, p.HoldRef, now); err != nil {
+		return err
+	}
+	return transfer(tx, voidPosting(p.OrderID), p.Amount, gatewayHolds, riderHolds(p.RiderID), now)
+}

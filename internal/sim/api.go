@@ -1,0 +1,127 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/money"
+)
+
+// Place is a point with a name that people know it by.
+type Place struct {
+	geo.Point
+	Name string `json:"name,omitempty"`
+}
+
+// TripOffer is what a driver offers.
+type TripOffer struct {
+	Origin           Place     `json:"origin"`
+	Destination      Place     `json:"destination"`
+	DepartAt         time.Time `json:"depart_at"`
+	Seats            int       `json:"seats"`
+	MaxDetourMinutes int       `json:"max_detour_minutes,omitempty"` // 0: the server's default
+}
+
+// Trip is what simulated people look at in the API's answer about a trip.
+type Trip struct {
+	ID        uuid.UUID `json:"id"`
+	Status    string    `json:"status"`
+	Seats     int       `json:"seats"`
+	SeatsLeft int       `json:"seats_left"`
+	DepartAt  time.Time `json:"depart_at"`
+}
+
+// Ask is what a rider asks a price for.
+type Ask struct {
+	Origin      Place `json:"origin"`
+	Destination Place `json:"destination"`
+	Seats       int   `json:"seats"`
+}
+
+// Quote is the answer to an Ask.
+type Quote struct {
+	Fare Fare `json:"fare"`
+}
+
+// Fare is an amount with its currency.
+type Fare struct {
+	Amount   money.Amount `json:"amount"`
+	Currency string       `json:"currency"`
+}
+
+// OrderRequest is what a rider orders. A zero DepartAfter leaves now, a zero
+// ArriveBefore accepts the usual detour.
+type OrderRequest struct {
+	Ask
+	DepartAfter  time.Time `json:"depart_after,omitzero"`
+	ArriveBefore time.Time `json:"arrive_before,omitzero"`
+}
+
+// The states of an order.
+const (
+	statusMatching  = "matching"
+	statusMatched   = "matched"
+	statusConfirmed = "confirmed"
+	statusOnboard   = "onboard"
+	statusCompleted = "completed"
+	statusExpired   = "expired"
+	statusCancelled = "cancelled"
+)
+
+// Order is what simulated people look at in the API's answer about an order.
+type Order struct {
+	ID          uuid.UUID     `json:"id"`
+	Status      string        `json:"status"`
+	TripID      uuid.NullUUID `json:"trip_id"`
+	Fare        Fare          `json:"fare"`
+	Payment     string        `json:"payment"`
+	CreatedAt   time.Time     `json:"created_at"`
+	ConfirmedAt time.Time     `json:"confirmed_at"` // zero until it is confirmed
+}
+
+// OrderPage is one page of a list, newest order first. NextCursor is empty on the last page.
+type OrderPage struct {
+	Items      []Order `json:"items"`
+	NextCursor string  `json:"next_cursor"`
+}
+
+// OfferTrip offers a trip as a driver.
+func (c Client) OfferTrip(ctx context.Context, o TripOffer) (t Trip, err error) {
+	return t, c.do(ctx, http.MethodPost, "/v1/trips", o, &t)
+}
+
+// Quote asks for a price.
+func (c Client) Quote(ctx context.Context, a Ask) (q Quote, err error) {
+	return q, c.do(ctx, http.MethodPost, "/v1/quotes", a, &q)
+}
+
+// PlaceOrder orders as a rider; the order comes back as accepted, usually still matching.
+func (c Client) PlaceOrder(ctx context.Context, r OrderRequest) (o Order, err error) {
+	return o, c.do(ctx, http.MethodPost, "/v1/orders", r, &o)
+}
+
+// Order returns one order.
+func (c Client) Order(ctx context.Context, id uuid.UUID) (o Order, err error) {
+	return o, c.do(ctx, http.MethodGet, "/v1/orders/"+id.String(), nil, &o)
+}
+
+// Orders returns a page of up to limit orders: a rider's own, or everybody's
+// for an operator. The empty cursor asks for the first page.
+func (c Client) Orders(ctx context.Context, limit int, cursor string) (p OrderPage, err error) {
+	path := fmt.Sprintf("/v1/orders?limit=%d", limit)
+	if cursor != "" {
+		path += "&cursor=" + url.QueryEscape(cursor)
+	}
+	return p, c.do(ctx, http.MethodGet, path, nil, &p)
+}
+
+// CancelOrder cancels an order as its rider.
+func (c Client) CancelOrder(ctx context.Context, id uuid.UUID) error {
+	return c.do(ctx, http.MethodPost, "/v1/orders/"+id.String()+"/cancel", nil, nil)
+}

@@ -1,0 +1,184 @@
+package trip
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/jobs"
+)
+
+// ErrNotFound says that there is no such trip.
+var ErrNotFound = fault.New(fault.NotFound, "trip_not_found", "there is no such trip")
+
+// ErrStale says that the trip was changed or closed since it was read.
+var ErrStale = fault.New(fault.Conflict, "trip_stale", "the trip has changed since it was read")
+
+// The limits of what a driver may offer.
+const (
+	MaxSeats  = 8
+	MaxDetour = 120 * time.Minute
+	maxPast   = time.Minute // forgives a client's slow clock
+	maxAhead  = 7 * 24 * time.Hour
+)
+
+// DefaultDetour is the usual Config.DefaultDetour.
+const DefaultDetour = 15 * time.Minute
+
+// Queue takes the jobs a trip asks for; jobs.Client is one.
+type Queue interface {
+	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+}
+
+// Config is what an installation may set.
+type Config struct {
+	Travel        geo.Travel
+	DefaultDetour time.Duration // for offers that name none
+}
+
+// Service offers, changes and reads trips.
+type Service struct {
+	db    *db.DB
+	queue Queue
+	clock clock.Clock
+	cfg   Config
+}
+
+// NewService returns a service over the database.
+func NewService(d *db.DB, q Queue, c clock.Clock, cfg Config) *Service {
+	return &Service{db: d, queue: q, clock: c, cfg: cfg}
+}
+
+// Offer is what a driver puts forward.
+type Offer struct {
+	DriverID  uuid.UUID
+	Origin    Place
+	Dest      Place
+	DepartAt  time.Time
+	Seats     int
+	MaxDetour *time.Duration // nil: the default
+}
+
+// check returns the first fault in the offer.
+func (o Offer) check(now time.Time, detour time.Duration) error {
+	if err := o.Origin.Check("origin"); err != nil {
+		return err
+	}
+	if err := o.Dest.Check("destination"); err != nil {
+		return err
+	}
+	switch {
+	case o.Origin.Point == o.Dest.Point:
+		return fault.Fieldf("destination", "origin_equals_destination", "origin and destination must differ")
+	case o.Seats < 1 || o.Seats > MaxSeats:
+		return fault.Fieldf("seats", "seats_out_of_range", "seats must be from 1 to %d", MaxSeats)
+	case o.DepartAt.Before(now.Add(-maxPast)):
+		return fault.Fieldf("depart_at", "depart_at_in_the_past", "depart_at lies in the past")
+	case o.DepartAt.After(now.Add(maxAhead)):
+		return fault.Fieldf("depart_at", "depart_at_too_far", "depart_at must be within %d days", maxAhead/(24*time.Hour))
+	case detour < 0 || detour > MaxDetour:
+		return fault.Fieldf("max_detour_minutes", "detour_out_of_range",
+			"max_detour_minutes must be from 0 to %d", MaxDetour/time.Minute)
+	}
+	return nil
+}
+
+// Offer checks the offer, stores it as an open trip and has it depart in time.
+// An offer that breaks a rule comes back as an Invalid fault with one of the codes
+// seats_out_of_range, point_off_the_globe, name_too_long, origin_equals_destination,
+// depart_at_in_the_past, depart_at_too_far and detour_out_of_range.
+func (s *Service) Offer(tx *db.Tx, o Offer) (Trip, error) {
+	now, detour := s.clock.Now(), s.cfg.DefaultDetour
+	if o.MaxDetour != nil {
+		detour = *o.MaxDetour
+	}
+	if err := o.check(now, detour); err != nil {
+		return Trip{}, err
+	}
+	t := Trip{
+		ID: uuid.Must(uuid.NewV7()), DriverID: o.DriverID, Status: Open, Seats: o.Seats,
+		Origin: o.Origin, Dest: o.Dest, DepartAt: o.DepartAt.UTC().Truncate(time.Microsecond),
+		MaxDetour: detour.Truncate(time.Second), Plan: Plan{}, Version: 1, CreatedAt: now, ChangedAt: now,
+	}.Reschedule(s.cfg.Travel)
+	if err := insert(tx, t); err != nil {
+		return Trip{}, err
+	}
+	return t, s.queue.Dispatch(tx, Depart(t.ID).In(t.DepartAt.Sub(now)))
+}
+
+// Get returns one trip, or ErrNotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Trip, error) {
+	return get(s.db.Read(ctx), id)
+}
+
+// List returns up to limit trips older than the one named after, newest first;
+// uuid.Nil begins with the newest.
+func (s *Service) List(ctx context.Context, after uuid.UUID, limit int) ([]Trip, error) {
+	return page(s.db.Read(ctx), after, limit)
+}
+
+// OfDriver is List for the trips of one driver.
+func (s *Service) OfDriver(ctx context.Context, driverID, after uuid.UUID, limit int) ([]Trip, error) {
+	return page(s.db.Read(ctx).Where("driver_id = ?", driverID), after, limit)
+}
+
+// Assign gives an open trip the new plan of t, a plan that was made from the
+// given version of the trip. It returns ErrStale when that is no longer the
+// newest version or the trip is no longer open.
+func (s *Service) Assign(tx *db.Tx, t Trip, version int) error {
+	n, err := tx.Change(`UPDATE trips SET plan = ?, seats_left = ?, arrive_at = ?, version = version + 1, changed_at = ?
+		WHERE id = ? AND version = ? AND status = ?`,
+		t.Plan, t.SeatsLeft, t.ArriveAt, s.clock.Now(), t.ID, version, Open)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrStale
+	}
+	return nil
+}
+
+// RemoveOrder takes the order's stops out of the trip's plan and works out its
+// times anew. It reports whether that freed seats: not when the order is not on
+// the plan, or there is no such trip.
+func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error) {
+	t, err := get(tx.Clauses(db.ForUpdate), tripID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	stops := len(t.Plan)
+	t.Plan = t.Plan.Without(orderID)
+	if len(t.Plan) == stops {
+		return false, nil
+	}
+	t = t.Reschedule(s.cfg.Travel)
+	n, err := tx.Change(`UPDATE trips SET plan = ?, seats_left = ?, arrive_at = ?, version = version + 1, changed_at = ?
+		WHERE id = ? AND version = ?`,
+		t.Plan, t.SeatsLeft, t.ArriveAt, s.clock.Now(), t.ID, t.Version)
+	return n == 1, err
+}
+
+// Plans returns the plans of the trips named, by trip; a trip that does not exist is not in the map.
+func (s *Service) Plans(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]Plan, error) {
+	var rows []struct {
+		ID   uuid.UUID
+		Plan Plan
+	}
+	if err := s.db.Read(ctx).Raw("SELECT id, plan FROM trips WHERE id IN ?", ids).Scan(&rows).Error; err != nil {
+		return nil, err
+	}
+	plans := make(map[uuid.UUID]Plan, len(rows))
+	for _, r := range rows {
+		plans[r.ID] = r.Plan
+	}
+	return plans, nil
+}

@@ -1,0 +1,96 @@
+// Package trip keeps what drivers offer: a ride with seats, its plan of stops
+// and its life from open to completed.
+package trip
+
+import (
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/geo"
+)
+
+// Status is where a trip stands in its life.
+type Status string
+
+// The statuses.
+const (
+	Open      Status = "open"      // takes orders
+	Departed  Status = "departed"  // on its way, takes none
+	Completed Status = "completed" // arrived
+	Cancelled Status = "cancelled" // the driver called it off
+)
+
+var transitions = map[Status][]Status{
+	Open:     {Departed, Cancelled},
+	Departed: {Completed},
+}
+
+// Can reports whether a trip may go from s to the other status.
+func (s Status) Can(to Status) bool { return slices.Contains(transitions[s], to) }
+
+// Place is a point with the name people know it by.
+type Place struct {
+	geo.Point
+	Name string `json:"name"`
+}
+
+// maxName is how many characters a place's name may have.
+const maxName = 200
+
+// Check returns a fault about the input field when the place cannot be used:
+// point_off_the_globe or name_too_long.
+func (p Place) Check(field string) error {
+	if !p.Valid() {
+		return fault.Fieldf(field, "point_off_the_globe", "latitude must be within ±90 and longitude within ±180 degrees")
+	}
+	if utf8.RuneCountInString(p.Name) > maxName {
+		return fault.Fieldf(field, "name_too_long", "a place's name has at most %d characters", maxName)
+	}
+	return nil
+}
+
+// Trip is a ride a driver offers. It leaves Origin at DepartAt, makes the stops
+// of its plan in their order and ends at Dest. All times are UTC.
+type Trip struct {
+	ID        uuid.UUID
+	DriverID  uuid.UUID
+	Status    Status
+	Seats     int // for passengers
+	SeatsLeft int // free along the whole way: Seats less the largest load
+	Origin    Place
+	Dest      Place
+	DepartAt  time.Time
+	ArriveAt  time.Time     // expected at Dest
+	MaxDetour time.Duration // how much longer than the direct way the trip may take, waiting included
+	Plan      Plan
+	Version   int // grows with every change
+	CreatedAt time.Time
+	ChangedAt time.Time
+}
+
+// TakesOrders reports whether orders may still be put on the trip: while it is
+// open and its departure lies ahead.
+func (t Trip) TakesOrders(now time.Time) bool { return t.Status == Open && t.DepartAt.After(now) }
+
+// Reschedule returns the trip with the times of its plan, its arrival and the
+// seats left worked out anew. The trip it is called on keeps its plan. Whether
+// the result keeps its promises is for the caller to judge.
+func (t Trip) Reschedule(travel geo.Travel) Trip {
+	t.Plan = slices.Clone(t.Plan)
+	at, here := t.DepartAt, t.Origin.Point
+	for i := range t.Plan {
+		s := &t.Plan[i]
+		at = at.Add(travel.Leg(here, s.Place.Point).Duration)
+		if s.Kind == Pickup && at.Before(s.Earliest) {
+			at = s.Earliest
+		}
+		s.At, here = at, s.Place.Point
+	}
+	t.ArriveAt = at.Add(travel.Leg(here, t.Dest.Point).Duration)
+	t.SeatsLeft = t.Seats - t.Plan.MaxLoad()
+	return t
+}

@@ -1,0 +1,114 @@
+// Orders: the list, and one order with its flow.
+
+import {useEffect, useMemo, useState} from 'preact/hooks';
+import {Empty, More, Pill, Route, Trouble, html, useSubmit} from './ui.js';
+import {between, clock, money, place, short} from './format.js';
+import {Flow} from './flow.js';
+import {coalesce} from './list.js';
+import {listen} from './live.js';
+import {t} from './i18n.js';
+
+const ended = ['completed', 'cancelled', 'expired'];
+const cancellable = ['matching', 'matched', 'confirmed'];
+const lookEvery = 3000; // ms between looks at an order under way, beside its events
+
+// active tells whether something can still happen to an order.
+export const active = order => !ended.includes(order.status);
+
+export function Orders({list}) {
+  return html`<section>
+    <${Trouble} problem=${list.problem} />
+    <${Empty} list=${list}>${t('noOrders')}<//>
+    <ul class="rows">${list.items.map(order => html`<li key=${order.id}><${Row} order=${order} /></li>`)}</ul>
+    <${More} list=${list} />
+  </section>`;
+}
+
+function Row({order}) {
+  return html`<a class="row" href="#orders/${order.id}">
+    <span class="line"><${Pill} of="order" state=${order.status} /><time class="small muted" datetime=${order.created_at}>${clock(order.created_at)}</time></span>
+    <${Route} from=${place(order.origin)} to=${place(order.destination)} />
+    <span class="line small muted">
+      <span>${t('seats', order.seats)} · ${money(order.fare)} ${t(`payment.${order.payment}`)}</span>
+      ${order.pickup_at && html`<span>${t('pickup')} ${clock(order.pickup_at)}</span>`}
+    </span>
+  </a>`;
+}
+
+// Order shows one order and follows it until it has ended. onChange is called
+// when it changed, onShow with what to draw on the map.
+export function Order({api, id, seesTrips, onChange, onShow}) {
+  const [order, setOrder] = useState(null);
+  const [problem, setProblem] = useState(null);
+
+  const look = useMemo(() => coalesce(async () => {
+    try {
+      const found = await api.get(`/v1/orders/${encodeURIComponent(id)}`);
+      setOrder(found);
+      setProblem(null);
+    } catch (err) {
+      setProblem(err);
+    }
+  }), [api, id]);
+
+  const over = order !== null && !active(order) && order.flow?.state !== 'running';
+  useEffect(() => { look(); }, [look]);
+  useEffect(() => {
+    if (over) return undefined;
+    const stop = listen(api, `/v1/orders/${encodeURIComponent(id)}/events`, look);
+    const timer = setInterval(() => document.hidden || look(), lookEvery);
+    return () => {
+      stop();
+      clearInterval(timer);
+    };
+  }, [look, over]);
+  useEffect(() => {
+    onShow(order);
+    if (order) onChange();
+  }, [order?.status, order?.id]);
+
+  return html`<article>
+    <a class="back" href="#orders">← ${t('orders')}</a>
+    <${Trouble} problem=${problem} />
+    ${!order && !problem && html`<p class="empty">${t('loading')}</p>`}
+    ${order && html`<${Facts} order=${order} seesTrips=${seesTrips} />`}
+    ${order && cancellable.includes(order.status) && html`<${Cancel} api=${api} id=${id} onDone=${look} />`}
+    ${order?.flow && html`<${Flow} flow=${order.flow} reason=${order.reason} />`}
+  </article>`;
+}
+
+function Facts({order, seesTrips}) {
+  const trip = order.trip_id && (seesTrips ? html`<a href="#trips/${order.trip_id}">${short(order.trip_id)}</a>` : short(order.trip_id));
+  return html`<div class="card">
+    <p class="line"><${Pill} of="order" state=${order.status} /><code class="muted">${short(order.id)}</code></p>
+    <h2><${Route} from=${place(order.origin)} to=${place(order.destination)} /></h2>
+    ${order.reason && html`<p class="muted">${t('because', t(`reason.${order.reason}`))}</p>`}
+    <dl>
+      <dt>${t('pickup')}</dt><dd>${clock(order.pickup_at)}</dd>
+      <dt>${t('dropoff')}</dt><dd>${clock(order.dropoff_at)}</dd>
+      <dt>${t('fare')}</dt><dd>${money(order.fare)} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
+      ${trip && html`<dt>${t('trip')}</dt><dd><code>${trip}</code></dd>`}
+      ${order.depart_after && html`<dt>${t('window')}</dt><dd>${clock(order.depart_after)}–${clock(order.arrive_before)}</dd>`}
+      <dt>${t('orderedAt')}</dt>
+      <dd>${clock(order.created_at, true)}${order.confirmed_at && html`, ${t('confirmedIn', between(order.created_at, order.confirmed_at))}`}</dd>
+    </dl>
+  </div>`;
+}
+
+function Cancel({api, id, onDone}) {
+  const [asked, setAsked] = useState(false);
+  const cancel = useSubmit(async () => {
+    await api.post(`/v1/orders/${encodeURIComponent(id)}/cancel`);
+    setAsked(false);
+    await onDone();
+  });
+  if (!asked) return html`<button type="button" class="quiet danger" onClick=${() => setAsked(true)}>${t('cancelOrder')}</button>`;
+  return html`<div class="ask" role="group" aria-label=${t('cancelOrder')}>
+    <p>${t('reallyCancel')}</p>
+    <${Trouble} problem=${cancel.problem} />
+    <div class="buttons">
+      <button type="button" class="danger" disabled=${cancel.busy} onClick=${cancel.submit}>${t('yesCancel')}</button>
+      <button type="button" class="quiet" onClick=${() => setAsked(false)}>${t('keep')}</button>
+    </div>
+  </div>`;
+}

@@ -1,0 +1,81 @@
+// Trips: the list, and one trip with its plan.
+
+import {useEffect, useState} from 'preact/hooks';
+import {Empty, More, Pill, Route, Trouble, html} from './ui.js';
+import {clock, minutes, place, short} from './format.js';
+import {t} from './i18n.js';
+
+// underWay tells whether a trip still lies ahead or is being driven.
+export const underWay = trip => trip.status === 'open' || trip.status === 'departed';
+
+export function Trips({list}) {
+  return html`<section>
+    <${Trouble} problem=${list.problem} />
+    <${Empty} list=${list}>${t('noTrips')}<//>
+    <ul class="rows">${list.items.map(trip => html`<li key=${trip.id}><${Row} trip=${trip} /></li>`)}</ul>
+    <${More} list=${list} />
+  </section>`;
+}
+
+function Row({trip}) {
+  return html`<a class="row" href="#trips/${trip.id}">
+    <span class="line"><${Pill} of="trip" state=${trip.status} /><time class="muted" datetime=${trip.depart_at}>${clock(trip.depart_at)}–${clock(trip.arrive_at)}</time></span>
+    <${Route} from=${place(trip.origin)} to=${place(trip.destination)} />
+    <span class="line small muted"><${Seats} trip=${trip} /></span>
+  </a>`;
+}
+
+function Seats({trip}) {
+  const dots = Array.from({length: trip.seats}, (_, i) => html`<i class=${i < trip.seats - trip.seats_left ? 'taken' : ''}></i>`);
+  return html`<span class="seats"><span aria-hidden="true">${dots}</span> ${t('seatsLeft', trip.seats_left, trip.seats)}</span>`;
+}
+
+// Trip shows one trip, newly loaded whenever its version in the list moves.
+export function Trip({api, id, version, seesOrders, onShow}) {
+  const [trip, setTrip] = useState(null);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    let wanted = true;
+    api.get(`/v1/trips/${encodeURIComponent(id)}`).then(
+      found => wanted && (setTrip(found), setProblem(null), onShow(found)),
+      err => wanted && setProblem(err),
+    );
+    return () => { wanted = false; };
+  }, [api, id, version]);
+
+  return html`<article>
+    <a class="back" href="#trips">← ${t('trips')}</a>
+    <${Trouble} problem=${problem} />
+    ${!trip && !problem && html`<p class="empty">${t('loading')}</p>`}
+    ${trip && html`<${Facts} trip=${trip} />`}
+    ${trip && html`<${Plan} trip=${trip} seesOrders=${seesOrders} />`}
+  </article>`;
+}
+
+function Facts({trip}) {
+  return html`<div class="card">
+    <p class="line"><${Pill} of="trip" state=${trip.status} /><code class="muted">${short(trip.id)}</code></p>
+    <h2><${Route} from=${place(trip.origin)} to=${place(trip.destination)} /></h2>
+    <dl>
+      <dt>${t('departs')}</dt><dd>${clock(trip.depart_at)}</dd>
+      <dt>${t('arrives')}</dt><dd>${clock(trip.arrive_at)}</dd>
+      <dt>${t('seatCount')}</dt><dd><${Seats} trip=${trip} /></dd>
+      <dt>${t('detour')}</dt><dd>${t('upTo', minutes(trip.max_detour_minutes * 60))}</dd>
+    </dl>
+  </div>`;
+}
+
+function Plan({trip, seesOrders}) {
+  const order = stop => (seesOrders ? html`<a href="#orders/${stop.order_id}">${short(stop.order_id)}</a>` : short(stop.order_id));
+  return html`<section>
+    <h3>${t('plan')}</h3>
+    <ol class="steps plan">
+      <li class="is-end"><time>${clock(trip.depart_at)}</time> ${t('departs')} · ${place(trip.origin)}</li>
+      ${trip.plan.map(stop => html`<li class="is-${stop.kind}">
+        <time>${clock(stop.at)}</time> ${t(stop.kind)} · ${place(stop)}
+        <small class="muted">${t('seats', stop.seats)}${stop.order_id && html` · ${t('order')} <code>${order(stop)}</code>`}</small>
+      </li>`)}
+      <li class="is-end"><time>${clock(trip.arrive_at)}</time> ${t('arrives')} · ${place(trip.destination)}</li>
+    </ol>
+  </section>`;
+}
