@@ -165,19 +165,29 @@ func secretOf(s config.Settings) ([]byte, error) {
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return nil, err
 	}
-	fresh := make([]byte, 32)
-	rand.Read(fresh) // never fails, see crypto/rand
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = f.WriteString(hex.EncodeToString(fresh))
-		err = errors.Join(err, f.Close())
-	} else if errors.Is(err, os.ErrExist) {
-		err = nil
-	}
-	if err != nil {
+	if err := makeSecret(path); err != nil {
 		return nil, fmt.Errorf("keep a secret in the data directory: %w", err)
 	}
 	return os.ReadFile(path)
+}
+
+// makeSecret writes a new secret unless there is one. It appears whole or not
+// at all, since several processes may start at once.
+func makeSecret(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	fresh := make([]byte, 32)
+	rand.Read(fresh) // never fails, see crypto/rand
+	draft := fmt.Sprintf("%s.%d", path, os.Getpid())
+	defer func() { _ = os.Remove(draft) }()
+	if err := os.WriteFile(draft, []byte(hex.EncodeToString(fresh)), 0o600); err != nil {
+		return err
+	}
+	if err := os.Link(draft, path); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // startTimeout bounds the wait for a database that is not up yet.

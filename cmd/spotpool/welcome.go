@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/httpapi"
@@ -17,6 +16,9 @@ const (
 	welcomeDriver   = "+8613800000001"
 	welcomeRider    = "+8613800000002"
 )
+
+// inTenMinutes prints that time in a shell, on GNU and BSD systems alike.
+const inTenMinutes = "date -u -d +10min +%FT%TZ 2>/dev/null || date -u -v+10M +%FT%TZ"
 
 // welcome says where to look. The demo also prints tokens, ready to paste.
 func (a *app) welcome(ctx context.Context, out io.Writer, addr string, run parts) error {
@@ -47,13 +49,12 @@ func (a *app) welcome(ctx context.Context, out io.Writer, addr string, run parts
 	if err != nil {
 		return err
 	}
-	depart := a.clock.Now().Add(10 * time.Minute).Format(time.RFC3339)
 	fmt.Fprintf(out, `
 Sign in as an operator (opens the pages, and asynqmon from there):
   %s/#token=%s
 
 Offer a trip as a driver:
-  curl -s %s/v1/trips -H 'Authorization: Bearer %s' -d '{"origin":{"lat":31.2304,"lng":121.4737,"name":"人民广场"},"destination":{"lat":31.1940,"lng":121.3200,"name":"虹桥火车站"},"depart_at":"%s","seats":3}'
+  curl -s %s/v1/trips -H 'Authorization: Bearer %s' -d '{"origin":{"lat":31.2304,"lng":121.4737,"name":"人民广场"},"destination":{"lat":31.1940,"lng":121.3200,"name":"虹桥火车站"},"depart_at":"'$(%s)'","seats":3}'
 
 Order a seat as a rider:
   curl -s %s/v1/orders -H 'Authorization: Bearer %s' -d '{"origin":{"lat":31.2240,"lng":121.4550,"name":"静安寺"},"destination":{"lat":31.1970,"lng":121.3270,"name":"虹桥机场"},"seats":1}'
@@ -62,7 +63,7 @@ Watch the rider's orders:
   curl -s %s/v1/orders -H 'Authorization: Bearer %s'
 
 Ctrl-C stops; the next start goes on with what was unfinished.
-`, base, operator, base, driver, depart, base, rider, base, rider)
+`, base, operator, base, driver, inTenMinutes, base, rider, base, rider)
 	return nil
 }
 

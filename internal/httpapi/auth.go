@@ -96,6 +96,9 @@ func (s *Server) requestCode(c *gin.Context, tx *db.Tx, body []byte) (reply, err
 	if err != nil {
 		return reply{}, err
 	}
+	if in.Phone == "" {
+		return reply{}, missing("phone")
+	}
 	if err := s.Accounts.RequestCode(tx, in.Phone); err != nil {
 		return reply{}, err
 	}
@@ -123,6 +126,12 @@ func (s *Server) signIn(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
 	in, err := decode[signInIn](body)
 	if err != nil {
 		return reply{}, err
+	}
+	switch {
+	case in.Phone == "":
+		return reply{}, missing("phone")
+	case in.Code == "":
+		return reply{}, missing("code") // costs no try
 	}
 	session, err := s.Accounts.SignIn(tx, in.Phone, in.Code, in.Role)
 	if err != nil {

@@ -68,7 +68,9 @@ func New(d Deps) *Server {
 	}
 	s.engine.HandleMethodNotAllowed = true
 	s.engine.Use(s.observe, s.recover, secure)
-	s.engine.NoRoute(func(c *gin.Context) { problem(c, http.StatusNotFound, "route_not_found", "there is nothing at this address") })
+	s.engine.NoRoute(func(c *gin.Context) {
+		problem(c, http.StatusNotFound, "route_not_found", "there is nothing at this address")
+	})
 	s.engine.NoMethod(func(c *gin.Context) {
 		problem(c, http.StatusMethodNotAllowed, "method_not_allowed", "this address does not answer to "+c.Request.Method)
 	})

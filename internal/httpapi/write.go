@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -19,6 +20,11 @@ import (
 
 // maxBody is how large a request may be, in bytes.
 const maxBody = 64 << 10
+
+// goodKey is what a client may send as Idempotency-Key.
+var goodKey = regexp.MustCompile(`^[ -~]{0,128}$`)
+
+var errKeyInvalid = fault.New(fault.Malformed, "idempotency_key_invalid", "an Idempotency-Key has at most 128 characters, all of them printable ASCII")
 
 var errKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key came with another request before")
 
@@ -133,8 +139,8 @@ func (keyRow) TableName() string { return "idempotency_keys" }
 // what it stands for; without the header IdemKey is empty.
 func (s *Server) keyOf(c *gin.Context, body []byte) (keyRow, error) {
 	key := c.GetHeader("Idempotency-Key")
-	if len(key) > 128 {
-		return keyRow{}, fault.New(fault.Malformed, "idempotency_key_too_long", "an Idempotency-Key has at most 128 characters")
+	if !goodKey.MatchString(key) {
+		return keyRow{}, errKeyInvalid
 	}
 	scope := "anonymous"
 	if id := who(c).UserID; id != uuid.Nil {

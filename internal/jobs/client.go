@@ -123,6 +123,22 @@ func (c *Client) Cancel(tx *db.Tx, subject uuid.UUID) (bool, error) {
 	return found, nil
 }
 
+// Undo runs the catch chain of a subject's newest flow although the flow has
+// succeeded, and reports whether there was such a flow. It ends as cancelled.
+func (c *Client) Undo(tx *db.Tx, subject uuid.UUID) (bool, error) {
+	var flows []uuid.UUID
+	err := tx.Raw("SELECT id FROM flows WHERE subject_id = ? AND state = 'done' ORDER BY id DESC LIMIT 1", subject).Scan(&flows).Error
+	if err != nil || len(flows) == 0 {
+		return false, err
+	}
+	n, err := tx.Change(`UPDATE flows SET state = 'stopping', verdict = 'cancelled', cause = 'cancelled', finished_at = NULL
+		WHERE id = ? AND state = 'done'`, flows[0])
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, c.core.beginCatch(tx, flows[0])
+}
+
 // Wake makes the jobs of the subjects' running flows that wait, for a delay, a
 // release or a retry, run now, and returns how many it made run. A job that is
 // running at the moment and then releases itself runs again at once.

@@ -169,13 +169,12 @@ func (c *courier) hurry(d delivery) error {
 	switch {
 	case gone != nil:
 		return err
+	case info.State == asynq.TaskStateScheduled || info.State == asynq.TaskStateRetry:
+		return err
 	case info.State == asynq.TaskStateActive && d.hurries < maxHurries:
 		// It may have released itself a moment ago and be on its way back.
 		d.hurries++
 		time.AfterFunc(hurryAgain, func() { c.send(d) })
-		return nil
-	case info.State == asynq.TaskStateActive || info.State == asynq.TaskStatePending:
-		return nil // it sees the wake when it ends, or runs soon
 	}
-	return err
+	return nil // it runs soon, sees the wake when it ends, or has ended
 }

@@ -252,6 +252,28 @@ func TestCancelReachesAJobThatReleasedItself(t *testing.T) {
 	}
 }
 
+func TestUndoRunsTheCatchChainOfAFlowThatSucceeded(t *testing.T) {
+	h, d := jobstest.New(t), &diary{}
+	h.Work("q")
+	subject := h.Start(jobs.Chain(d.record(h, "a")).Catch(d.record(h, "undo")))
+	h.AwaitFlow(subject, "done")
+	for _, want := range []bool{true, false} {
+		err := h.DB.Tx(t.Context(), func(tx *db.Tx) error {
+			found, err := h.Client.Undo(tx, subject)
+			if found != want {
+				t.Errorf("undo found a flow: %v, want %v", found, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := outline(h.AwaitFlow(subject, "cancelled")); got != "main a:done; catch undo:done" || d.String() != "a, undo" {
+		t.Errorf("stages %q, ran %q", got, d)
+	}
+}
+
 func TestWakeRunsWhatWaits(t *testing.T) {
 	h := jobstest.New(t)
 	var open atomic.Bool

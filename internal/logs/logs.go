@@ -22,11 +22,19 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 
 // New returns a logger that writes to w: coloured lines when w is a terminal, JSON otherwise.
 func New(w io.Writer, level slog.Level) *slog.Logger {
-	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
+	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readable})
 	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 		h = tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"})
 	}
 	return slog.New(handler{h})
+}
+
+// readable writes durations as "1.5s" and not as a number of nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // handler adds the attributes of the context to each record.

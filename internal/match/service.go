@@ -21,7 +21,7 @@ import (
 var ErrNoTrip = fault.New(fault.Conflict, "no_trip", "no trip was found in time")
 
 const (
-	searchEvery = 10 * time.Second      // an order that waits searches again at least so often
+	searchEvery = 30 * time.Second      // an order that waits searches again at least so often
 	raceRounds  = 8                     // lost races in a row before the job is put back
 	racePause   = 50 * time.Millisecond // at most, before it goes on
 	wakeSearch  = 500                   // waiting orders a trip is compared with
@@ -97,7 +97,7 @@ func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) err
 		if !errors.Is(err, trip.ErrStale) {
 			return err
 		}
-		if false {
+		if err := s.board.Reload(ctx, offer.Trip.ID); err != nil {
 			return err
 		}
 	}

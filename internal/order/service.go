@@ -20,6 +20,7 @@ type Queue interface {
 	Start(tx *db.Tx, s jobs.Subject, f jobs.Flow) (uuid.UUID, error)
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
 	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
+	Undo(tx *db.Tx, subject uuid.UUID) (bool, error)
 }
 
 // Trips is what an order needs of trips.
@@ -141,16 +142,22 @@ func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	if err := s.move(tx, id, Cancelled, ReasonRider, ""); err != nil {
 		return o, err
 	}
-	running, err := s.queue.Cancel(tx, id)
-	if err != nil {
+	if err := s.undo(tx, id); err != nil {
 		return o, err
 	}
-	if !running {
-		if _, err := s.queue.Start(tx, jobs.Subject{Kind: "order", ID: id}, jobs.Chain(GiveUp(id))); err != nil {
-			return o, err
+	return get(tx.DB, id)
+}
+
+// undo has the catch chain of the order's flow run, whether the flow is still
+// under way, has succeeded, or was pruned since.
+func (s *Service) undo(tx *db.Tx, id uuid.UUID) error {
+	for _, end := range []func(*db.Tx, uuid.UUID) (bool, error){s.queue.Cancel, s.queue.Undo} {
+		if done, err := end(tx, id); done || err != nil {
+			return err
 		}
 	}
-	return get(tx.DB, id)
+	_, err := s.queue.Start(tx, jobs.Subject{Kind: "order", ID: id}, jobs.Chain(GiveUp(id)))
+	return err
 }
 
 // Get returns one order with the times of its trip's present plan, or ErrNotFound.

@@ -14,6 +14,9 @@ const (
 	maxMetres = 300_000 // of the direct way
 	maxPast   = time.Minute
 	maxAhead  = 7 * 24 * time.Hour
+
+	// maxArrival leaves a day for the ride itself.
+	maxArrival = maxAhead + 24*time.Hour
 )
 
 // Route is from where to where, and for how many.
@@ -89,6 +92,10 @@ func (s *Service) window(w Wish, q Quote, now time.Time) (depart, arrive, until 
 	if earliest := depart.Add(q.Duration); arrive.Before(earliest) {
 		return depart, arrive, until, fault.Fieldf("arrive_before", "arrive_before_too_early",
 			"the direct way takes %s; arrive_before must not be earlier than %s", q.Duration, earliest.Format(time.RFC3339))
+	}
+	if arrive.After(now.Add(maxArrival)) {
+		return depart, arrive, until, fault.Fieldf("arrive_before", "arrive_before_too_far",
+			"arrive_before must be within %d days", maxArrival/(24*time.Hour))
 	}
 	until = depart.Add(s.cfg.MatchFor)
 	if last := arrive.Add(-q.Duration); last.Before(until) {
