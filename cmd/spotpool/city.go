@@ -16,7 +16,8 @@ func (a *app) live(ctx context.Context, addr string) error {
 	defer client.Close()
 	return sim.Run(ctx, sim.Live{
 		Client: client, Tokens: a.tokens, City: sim.NewCity(1), Clock: a.clock, Log: a.log,
-		Fleet: 40, Trips: 20, Orders: 30, Cancels: 1, Drivers: 100, Riders: 300,
+		// Many people, since SMS are limited for each number to a few a day.
+		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000,
 	})
 }
 

@@ -71,6 +71,7 @@ func (s *System) Monitor(root string) http.Handler {
 		RootPath:         root,
 		RedisConnOpt:     s.conn,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(s.core.readable),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(func(string, []byte) string { return "" }), // results are in the database
 	})
 	s.monitors = append(s.monitors, h)
 	return h
