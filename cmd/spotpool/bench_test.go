@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/pflag"
 
 	"github.com/spotpool/spotpool/internal/config"
@@ -29,8 +27,7 @@ func BenchmarkIdleChainStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	h := jobstest.New(b)
-	count := &requestCounter{}
-	h.System.Redis().AddHook(count)
+	count := jobstest.Count(h.System.Redis())
 	ended := make(chan time.Time, 16)
 	k := jobs.Kind[struct{}]{Name: "bench:step", Queue: "orders", Tries: 1, Backoff: jobs.Fixed(time.Second), Timeout: time.Minute}
 	jobs.Handle(h.Registry, k, func(ctx context.Context, a *jobs.Attempt, _ struct{}) error {
@@ -59,26 +56,7 @@ func BenchmarkIdleChainStep(b *testing.B) {
 	b.ReportMetric(float64(steps[len(steps)*99/100].Microseconds())/1000, "ms/step-p99")
 
 	const idle = 5 * time.Second
-	before := count.n.Load()
+	before := count.Sent()
 	<-time.After(idle)
-	b.ReportMetric(float64(count.n.Load()-before)/idle.Seconds(), "idle-requests/s")
-}
-
-// requestCounter counts what a go-redis client sends.
-type requestCounter struct{ n atomic.Int64 }
-
-func (c *requestCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c *requestCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		c.n.Add(1)
-		return next(ctx, cmd)
-	}
-}
-
-func (c *requestCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		c.n.Add(int64(len(cmds)))
-		return next(ctx, cmds)
-	}
+	b.ReportMetric(float64(count.Sent()-before)/idle.Seconds(), "idle-requests/s")
 }

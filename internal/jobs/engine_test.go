@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
@@ -313,113 +311,6 @@ func TestAWakeDuringTheRunIsNotLost(t *testing.T) {
 	h.AwaitFlow(id, "done")
 }
 
-func TestSecondDeliveryRecordsNothing(t *testing.T) {
-	h := jobstest.New(t)
-	var runs, effects atomic.Int32
-	both := make(chan struct{})
-	job := handle(h, "job", func(ctx context.Context, a *jobs.Attempt) error {
-		if runs.Add(1) == 2 {
-			close(both)
-		}
-		<-both // both runs are under way before either is done
-		return a.Done(ctx, func(*db.Tx) error {
-			effects.Add(1)
-			return nil
-		})
-	})
-	subject := h.Start(jobs.Chain(job))
-	id := h.Flow(subject).Stages[0].Jobs[0].ID
-	client := asynq.NewClient(h.Redis)
-	defer func() { _ = client.Close() }()
-	if _, err := client.Enqueue(asynq.NewTask("job", []byte(id.String()+":0")), asynq.Queue("q")); err != nil {
-		t.Fatal(err)
-	}
-	h.Work("q")
-	h.Await("both runs have ended", func() bool { return h.Events()["job done"] == 2 })
-	if effects.Load() != 1 {
-		t.Errorf("%d effects recorded, want 1", effects.Load())
-	}
-}
-
-func TestAnEmptiedRedisLosesNothing(t *testing.T) {
-	h, d := jobstest.New(t), &diary{}
-	a, b := d.record(h, "a"), d.record(h, "b")
-	var subjects []uuid.UUID
-	for range 20 {
-		subjects = append(subjects, h.Start(jobs.Chain(a, b)))
-	}
-	h.Dispatch(a.In(50 * time.Millisecond))
-	if err := h.System.Redis().FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
-	h.Work("q")
-	for _, s := range subjects {
-		h.AwaitFlow(s, "done")
-	}
-	h.Await("the delayed job ran too", func() bool { return h.Events()["a done"] == 21 })
-	if n := strings.Count(d.String(), "b"); n != 20 {
-		t.Errorf("second stages ran %d times, want 20", n)
-	}
-}
-
-func TestTheSweepRevivesWhatAsynqArchived(t *testing.T) {
-	h, d := jobstest.New(t), &diary{}
-	subject := h.Start(jobs.Chain(d.record(h, "a")))
-	inspector := asynq.NewInspector(h.Redis)
-	defer func() { _ = inspector.Close() }()
-	h.Await("delivered", func() bool {
-		n, err := inspector.ArchiveAllPendingTasks("q")
-		return err == nil && n == 1
-	})
-	h.Work("q")
-	h.AwaitFlow(subject, "done")
-	if d.String() != "a" {
-		t.Errorf("ran %q", d)
-	}
-}
-
-// The sweep must not look at what waits in Redis as it should.
-func TestTheSweepLeavesTheBacklogAlone(t *testing.T) {
-	h, d := jobstest.New(t), &diary{}
-	job := d.record(h, "a")
-	js := slices.Repeat([]jobs.Job{job}, 300)
-	h.Dispatch(js...)
-	pending := func() int64 {
-		n, err := h.System.Redis().LLen(t.Context(), "asynq:{q}:pending").Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	h.Await("all in Redis", func() bool { return pending() == 300 })
-	w := h.System.Worker(h.Registry, jobstest.Config("q"))
-	count := &commandCounter{}
-	h.System.Redis().AddHook(count)
-	if n, err := w.Sweep(t.Context()); n != 0 || err != nil {
-		t.Errorf("sweep restored %d, %v", n, err)
-	}
-	if n := count.n.Load(); n > 4 {
-		t.Errorf("the sweep sent %d commands for a backlog of 300 jobs", n)
-	}
-}
-
-// commandCounter counts the commands sent through a go-redis client.
-type commandCounter struct{ n atomic.Int64 }
-
-func (c *commandCounter) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (c *commandCounter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		c.n.Add(1)
-		return next(ctx, cmd)
-	}
-}
-func (c *commandCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		c.n.Add(int64(len(cmds)))
-		return next(ctx, cmds)
-	}
-}
-
 func TestSealedArgumentsAreMasked(t *testing.T) {
 	h := jobstest.New(t)
 	k := step("secret")
@@ -459,50 +350,6 @@ func TestPeriodicJobsBeginOnceASlot(t *testing.T) {
 	var n int64
 	if err := h.DB.Read(t.Context()).Table("jobs").Count(&n).Error; err != nil || n != 1 {
 		t.Errorf("%d jobs written for one slot, %v", n, err)
-	}
-}
-
-func TestClashingAndIncompleteKindsAreRefused(t *testing.T) {
-	ok := step("order:cancel")
-	for name, k := range map[string]jobs.Kind[stepArgs]{
-		"prefix of another": step("order:cancel_fee"), "the same": step("order:cancel"), "a prefix": step("order"),
-		"no queue":   {Name: "x", Tries: 1, Backoff: jobs.Fixed(1), Timeout: 1},
-		"no tries":   {Name: "x", Queue: "q", Backoff: jobs.Fixed(1), Timeout: 1},
-		"no backoff": {Name: "x", Queue: "q", Tries: 1, Timeout: 1},
-		"no timeout": {Name: "x", Queue: "q", Tries: 1, Backoff: jobs.Fixed(1)},
-	} {
-		r := jobs.NewRegistry()
-		run := func(context.Context, *jobs.Attempt, stepArgs) error { return nil }
-		jobs.Handle(r, ok, run)
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: not refused", name)
-				}
-			}()
-			jobs.Handle(r, k, run)
-		}()
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		b    jobs.Backoff
-		want []time.Duration
-	}{
-		{"fixed", jobs.Fixed(3), []time.Duration{3, 3, 3}},
-		{"steps", jobs.Steps(1, 5, 9), []time.Duration{1, 5, 9, 9}},
-		{"exponential", jobs.Exponential(2, 9), []time.Duration{2, 4, 8, 9, 9}},
-	} {
-		for i, want := range c.want {
-			if got := c.b(i + 1); got != want {
-				t.Errorf("%s after attempt %d: %d, want %d", c.name, i+1, got, want)
-			}
-		}
-	}
-	if got := jobs.Exponential(time.Second, time.Hour)(64); got != time.Hour {
-		t.Errorf("after 64 attempts %s", got)
 	}
 }
 
