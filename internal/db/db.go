@@ -137,6 +137,7 @@ func wrap(dialector gorm.Dialector) (*gorm.DB, error) {
 	return gorm.Open(dialector, &gorm.Config{
 		SkipDefaultTransaction: true,
 		TranslateError:         true,
+		DisableAutomaticPing:   true,           // Open does, and heeds its context
 		Logger:                 logger.Discard, // errors are returned; the caller logs them once
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})

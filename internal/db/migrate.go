@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -29,11 +30,30 @@ func (d *DB) Migrate(ctx context.Context, out io.Writer) (err error) {
 		}
 		defer unlock()
 	}
-	results, err := p.Up(ctx)
-	for _, r := range results {
-		fmt.Fprintf(out, "migrated %s in %s\n", r.Source.Path, r.Duration.Round(1000_000))
+	return up(ctx, p, out)
+}
+
+// up runs what waits. SQLite has no lock to hold meanwhile; there a migration and
+// the note that it ran are one transaction, so one that fails and yet is noted was
+// run by another process, and up goes on behind it.
+func up(ctx context.Context, p *goose.Provider, out io.Writer) error {
+	for {
+		results, err := p.Up(ctx)
+		var partial *goose.PartialError
+		if errors.As(err, &partial) {
+			results = partial.Applied
+		}
+		for _, r := range results {
+			fmt.Fprintf(out, "migrated %s in %s\n", r.Source.Path, r.Duration.Round(time.Millisecond))
+		}
+		if partial == nil {
+			return err
+		}
+		version, readErr := p.GetDBVersion(ctx)
+		if readErr != nil || version < partial.Failed.Source.Version {
+			return errors.Join(err, readErr)
+		}
 	}
-	return err
 }
 
 // CheckSchema returns ErrSchemaBehind when migrations wait.

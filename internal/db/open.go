@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/libtnb/sqlite"
@@ -25,7 +26,7 @@ const poolSize = 24
 var ErrTarget = errors.New("database: want sqlite:PATH or mysql://user:password@host:port/name")
 
 func open(target string) (*DB, error) {
-	if path, ok := strings.CutPrefix(target, "sqlite:"); ok {
+	if path, ok := strings.CutPrefix(target, "sqlite:"); ok && path != "" {
 		return openSQLite(path)
 	}
 	cfg, err := MySQLConfig(target)
@@ -40,7 +41,7 @@ func openSQLite(path string) (*DB, error) {
 		return nil, err
 	}
 	// synchronous=FULL: a commit that was answered survives a power cut too.
-	common := "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+	common := "file:" + uriPath.Replace(path) + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 		"&_pragma=busy_timeout(10000)&_time_format=sqlite&_timezone=UTC"
 	write, err := sql.Open(sqlite.DriverName, common+"&_txlock=immediate")
 	if err != nil {
@@ -61,6 +62,9 @@ func openSQLite(path string) (*DB, error) {
 	}
 	return d, nil
 }
+
+// uriPath escapes what would end the path of a URI, or begin an escape in it.
+var uriPath = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23")
 
 func sqliteBusy(err error) bool {
 	var e *sqlitedriver.Error
@@ -83,10 +87,11 @@ func MySQLConfig(target string) (*mysqldriver.Config, error) {
 		dsn = fmt.Sprintf("%s:%s@tcp(%s)%s?%s", u.User.Username(), pass, host, "/"+strings.Trim(u.Path, "/"), u.RawQuery)
 	}
 	cfg, err := mysqldriver.ParseDSN(dsn)
-	if err != nil {
+	if err != nil || dsn == "" {
 		return nil, ErrTarget
 	}
 	cfg.ParseTime = true
+	cfg.Loc = time.UTC
 	cfg.ClientFoundRows = true   // RowsAffected then counts the rows matched, as a compare-and-set needs
 	cfg.InterpolateParams = true // one round trip a statement
 	return cfg, nil

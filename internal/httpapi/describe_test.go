@@ -123,6 +123,13 @@ func TestDescriptionIsValid(t *testing.T) {
 	if err := doc.Validate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	for name, s := range doc.Components.Schemas {
+		for _, example := range s.Value.Examples {
+			if err := s.Value.VisitJSON(example, openapi3.EnableJSONSchema2020()); err != nil {
+				t.Errorf("an example of %s: %v", name, err)
+			}
+		}
+	}
 }
 
 // forBrowsers are the routes that are no part of the API.

@@ -289,3 +289,6 @@ func (w *world) seeTrip(u user, t tripOut) tripOut {
 	w.t.Helper()
 	return into[tripOut](w.do(u, "GET", "/v1/trips/"+t.ID.String(), nil).is(http.StatusOK))
 }
+
+// containsText reports whether an answer's body has the text in it.
+func containsText(a answer, text string) bool { return strings.Contains(a.Body.String(), text) }

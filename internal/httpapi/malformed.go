@@ -22,7 +22,7 @@ func malformed(err error) error {
 	case errors.As(err, &wrongType) && wrongType.Field == "":
 		return errNoObject
 	case errors.As(err, &wrongType):
-		name = wrongType.Field // embedded, no part of the name outside
+		name = wrongType.Field
 		return about(name, fault.New(fault.Malformed, "field_malformed", "%s cannot be a %s", name, wrongType.Value))
 	case unknown:
 		name = strings.Trim(name, `"`)

@@ -50,8 +50,11 @@ func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
 	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Fare)}}, nil
 }
 
+// orderIn does not embed routeIn: the decoder would name its fields routeIn.seats.
 type orderIn struct {
-	routeIn
+	Origin       *placeIn   `json:"origin"`
+	Destination  *placeIn   `json:"destination"`
+	Seats        int        `json:"seats"`
 	DepartAfter  *time.Time `json:"depart_after"`
 	ArriveBefore *time.Time `json:"arrive_before"`
 }
@@ -64,7 +67,7 @@ func (s *Server) placeOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, erro
 	if err != nil {
 		return reply{}, err
 	}
-	route, err := in.route()
+	route, err := routeIn{in.Origin, in.Destination, in.Seats}.route()
 	if err != nil {
 		return reply{}, err
 	}

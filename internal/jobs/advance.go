@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -230,9 +231,6 @@ func (c *core) beginJobs(tx *db.Tx, rows []jobRow) error {
 // maxError is how much of an error's text a job keeps, in bytes.
 const maxError = 2000
 
-func clip(s string) string {
-	if len(s) > maxError {
-		s = s[:maxError]
-	}
-	return s
-}
+// clip makes s short enough to be stored, and valid UTF-8, or MySQL would
+// refuse the row and the attempt could never be recorded.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxError)], "") }

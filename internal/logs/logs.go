@@ -24,7 +24,7 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 func New(w io.Writer, level slog.Level) *slog.Logger {
 	var h slog.Handler = slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: readable})
 	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
-		h = tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"})
+		h = tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000"})
 	}
 	return slog.New(handler{h})
 }

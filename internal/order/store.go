@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/db"
-	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -20,12 +19,8 @@ type row struct {
 	Status       Status
 	Reason       string
 	Seats        int
-	OriginLat    float64
-	OriginLng    float64
-	OriginName   string
-	DestLat      float64
-	DestLng      float64
-	DestName     string
+	Origin       trip.Place `gorm:"embedded;embeddedPrefix:origin_"`
+	Dest         trip.Place `gorm:"embedded;embeddedPrefix:dest_"`
 	DepartAfter  time.Time
 	ArriveBefore time.Time
 	MatchUntil   time.Time
@@ -48,8 +43,7 @@ func (row) TableName() string { return "orders" }
 func (r row) order() Order {
 	return Order{
 		ID: r.ID, RiderID: r.RiderID, Status: r.Status, Reason: r.Reason, Seats: r.Seats,
-		Origin:      trip.Place{Point: geo.Point{Lat: r.OriginLat, Lng: r.OriginLng}, Name: r.OriginName},
-		Dest:        trip.Place{Point: geo.Point{Lat: r.DestLat, Lng: r.DestLng}, Name: r.DestName},
+		Origin: r.Origin, Dest: r.Dest,
 		DepartAfter: r.DepartAfter, ArriveBefore: r.ArriveBefore, MatchUntil: r.MatchUntil,
 		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Fare: r.Fare,
 		TripID: r.TripID, PickupAt: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
@@ -61,8 +55,7 @@ func (r row) order() Order {
 func insert(tx *db.Tx, o Order) error {
 	err := tx.Create(&row{
 		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Seats: o.Seats,
-		OriginLat: o.Origin.Lat, OriginLng: o.Origin.Lng, OriginName: o.Origin.Name,
-		DestLat: o.Dest.Lat, DestLng: o.Dest.Lng, DestName: o.Dest.Name,
+		Origin: o.Origin, Dest: o.Dest,
 		DepartAfter: o.DepartAfter, ArriveBefore: o.ArriveBefore, MatchUntil: o.MatchUntil,
 		DistanceM: o.Metres, DurationS: int64(o.Duration / time.Second), Fare: o.Fare,
 		Version: o.Version, CreatedAt: o.CreatedAt, ChangedAt: o.ChangedAt,

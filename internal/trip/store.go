@@ -9,7 +9,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/db"
-	"github.com/spotpool/spotpool/internal/geo"
 )
 
 // row is a trip as the table holds it.
@@ -19,12 +18,8 @@ type row struct {
 	Status     Status
 	Seats      int
 	SeatsLeft  int
-	OriginLat  float64
-	OriginLng  float64
-	OriginName string
-	DestLat    float64
-	DestLng    float64
-	DestName   string
+	Origin     Place `gorm:"embedded;embeddedPrefix:origin_"`
+	Dest       Place `gorm:"embedded;embeddedPrefix:dest_"`
 	DepartAt   time.Time
 	ArriveAt   time.Time
 	MaxDetourS int64
@@ -40,8 +35,7 @@ func (row) TableName() string { return "trips" }
 func (r row) trip() Trip {
 	return Trip{
 		ID: r.ID, DriverID: r.DriverID, Status: r.Status, Seats: r.Seats, SeatsLeft: r.SeatsLeft,
-		Origin:   Place{Point: geo.Point{Lat: r.OriginLat, Lng: r.OriginLng}, Name: r.OriginName},
-		Dest:     Place{Point: geo.Point{Lat: r.DestLat, Lng: r.DestLng}, Name: r.DestName},
+		Origin: r.Origin, Dest: r.Dest,
 		DepartAt: r.DepartAt.UTC(), ArriveAt: r.ArriveAt.UTC(),
 		MaxDetour: time.Duration(r.MaxDetourS) * time.Second, Plan: r.Plan, Version: r.Version,
 		CreatedAt: r.CreatedAt.UTC(), ChangedAt: r.ChangedAt.UTC(),
@@ -51,8 +45,7 @@ func (r row) trip() Trip {
 func insert(tx *db.Tx, t Trip) error {
 	return tx.Create(&row{
 		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
-		OriginLat: t.Origin.Lat, OriginLng: t.Origin.Lng, OriginName: t.Origin.Name,
-		DestLat: t.Dest.Lat, DestLng: t.Dest.Lng, DestName: t.Dest.Name,
+		Origin: t.Origin, Dest: t.Dest,
 		DepartAt: t.DepartAt, ArriveAt: t.ArriveAt, MaxDetourS: int64(t.MaxDetour / time.Second),
 		Plan: t.Plan, Version: t.Version, CreatedAt: t.CreatedAt, ChangedAt: t.ChangedAt,
 	}).Error
