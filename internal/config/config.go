@@ -23,7 +23,7 @@ type Settings struct {
 	MetricsAddr string `flag:"metrics-addr" default:"" help:"address where a 'work' process shows /metrics and /healthz; empty: nowhere"`
 	Data        string `flag:"data" default:"./var" help:"directory of the embedded database and of the secret"`
 	Database    string `flag:"database" default:"" help:"mysql://user:password@host:3306/name, or sqlite:PATH; empty: SQLite in the data directory"`
-	Redis       string `flag:"redis" default:"" help:"redis://user:password@host:6379/0, rediss://, redis-sentinel://host:26379/0?master=name or redis-cluster://h1,h2; empty: a Redis inside the process"`
+	Redis       string `flag:"redis" default:"" help:"redis://user:password@host:6379/0, rediss://, redis-sentinel://h1,h2/0?master=name or redis-cluster://h1,h2; empty: a Redis inside the process"`
 	Secret      string `flag:"secret" default:"" help:"signs tokens and seals what is encrypted, at least 16 characters, the same in every process; empty: made once and kept in the data directory"`
 
 	LogLevel  string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`

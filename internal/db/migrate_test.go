@@ -87,7 +87,7 @@ func TestCheckSchema(t *testing.T) {
 
 func TestProcessesMayMigrateAtOnce(t *testing.T) {
 	target := dbtest.Target(t)
-	const processes = 4
+	const processes = 8
 	type result struct {
 		out string
 		err error

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -92,6 +93,10 @@ func MySQLConfig(target string) (*mysqldriver.Config, error) {
 	}
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
+	// A server that has gone silent must not hold a worker for TCP's quarter of an hour.
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
+	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, time.Minute)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, time.Minute)
 	cfg.ClientFoundRows = true   // RowsAffected then counts the rows matched, as a compare-and-set needs
 	cfg.InterpolateParams = true // one round trip a statement
 	return cfg, nil

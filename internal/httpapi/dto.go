@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"encoding/json"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -170,12 +172,28 @@ type jobOut struct {
 	DueAt     *string   `json:"due_at,omitempty"`
 }
 
-func flowOf(v jobs.FlowView) *flowOut {
+// faultText is how an error begins that was meant for those concerned: its code
+// and its detail. What follows, and any other error, is for operators.
+var faultText = regexp.MustCompile(`^[a-z]+(_[a-z]+)*: [^:]+`)
+
+// lastError returns what of a job's last error its reader may see.
+func lastError(text string, operator bool) string {
+	if text == "" || operator {
+		return text
+	}
+	if short := faultText.FindString(text); short != "" && strings.Contains(text[:strings.IndexByte(text, ':')], "_") {
+		return short
+	}
+	return "something went wrong here; it is tried again"
+}
+
+// flowOf shows a flow; operators see errors in full.
+func flowOf(v jobs.FlowView, operator bool) *flowOut {
 	out := &flowOut{ID: v.ID, Text: v.Text, State: v.State, Cause: v.Cause, Stages: make([]stageOut, len(v.Stages))}
 	for i, st := range v.Stages {
 		stage := stageOut{Branch: st.Branch, State: st.State}
 		for _, j := range st.Jobs {
-			stage.Jobs = append(stage.Jobs, jobOut{j.ID, j.Kind, j.State, j.Attempts, j.LastError, stampOrNil(j.DueAt)})
+			stage.Jobs = append(stage.Jobs, jobOut{j.ID, j.Kind, j.State, j.Attempts, lastError(j.LastError, operator), stampOrNil(j.DueAt)})
 		}
 		out.Stages[i] = stage
 	}

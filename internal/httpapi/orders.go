@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -99,12 +98,7 @@ func (s *Server) orderFor(c *gin.Context) (order.Order, error) {
 }
 
 func (s *Server) getOrder(c *gin.Context) {
-	o, err := s.orderFor(c)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	out, err := s.withPaymentAndFlow(c.Request.Context(), o)
+	out, err := s.orderWithFlow(c)
 	if err != nil {
 		s.refuse(c, err)
 		return
@@ -112,17 +106,31 @@ func (s *Server) getOrder(c *gin.Context) {
 	c.JSON(http.StatusOK, out)
 }
 
-func (s *Server) withPaymentAndFlow(ctx context.Context, o order.Order) (orderOut, error) {
-	payments, err := s.Payments.Of(ctx, o.ID)
+// orderWithFlow reads the flow before the order, so that an order whose flow is
+// shown as ended is shown as the flow left it.
+func (s *Server) orderWithFlow(c *gin.Context) (orderOut, error) {
+	ctx := c.Request.Context()
+	id, err := pathID(c, order.ErrNotFound)
 	if err != nil {
 		return orderOut{}, err
 	}
-	out := orderOf(o, payments[o.ID].Status)
-	flow, ok, err := s.Jobs.FlowOf(ctx, o.ID)
-	if ok {
-		out.Flow = flowOf(flow)
+	flow, ok, err := s.Jobs.FlowOf(ctx, id)
+	if err != nil {
+		return orderOut{}, err
 	}
-	return out, err
+	o, err := s.orderFor(c)
+	if err != nil {
+		return orderOut{}, err
+	}
+	payments, err := s.Payments.Of(ctx, id)
+	if err != nil {
+		return orderOut{}, err
+	}
+	out := orderOf(o, payments[id].Status)
+	if ok {
+		out.Flow = flowOf(flow, who(c).Role == account.Operator)
+	}
+	return out, nil
 }
 
 func (s *Server) listOrders(c *gin.Context) {

@@ -11,79 +11,97 @@ import (
 
 // How a job ended, and with it what becomes of its flow.
 //
-// Every function here runs in the transaction that ends the job. Locks are
-// taken in one order: job, what its effect touches, batch, flow, next jobs.
+// Every function here but conclude runs in the transaction that ends the job.
+// Ending a job locks the job, what its effect touches, its batch and its flow;
+// stopping a flow locks the flow and then its jobs. Where the two meet, the
+// database may call it a deadlock, and db.Tx runs the loser again.
 
 // complete records the job's effect and that it is done, and moves its flow on.
 func (c *core) complete(ctx context.Context, row *jobRow, effect func(tx *db.Tx) error) error {
-	return c.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := c.end(tx, row, jobDone, row.Attempts, ""); err != nil {
-			return err
-		}
-		if effect != nil {
-			if err := effect(tx); err != nil {
-				return err
-			}
-		}
-		return c.stageEnded(tx, row, false)
-	})
+	return c.conclude(ctx, row, ending{state: jobDone, attempts: row.Attempts, effect: effect})
 }
 
 // skip ends a job that was delivered after its flow had been stopped.
 func (c *core) skip(ctx context.Context, row *jobRow) error {
-	return c.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := c.end(tx, row, jobSkipped, row.Attempts, ""); err != nil {
-			return err
-		}
-		return c.stageEnded(tx, row, false)
-	})
+	return c.conclude(ctx, row, ending{state: jobSkipped, attempts: row.Attempts})
 }
 
 // fail ends a job that is out of attempts and stops its flow, unless it is in
 // a batch that allows failures.
 func (c *core) fail(ctx context.Context, row *jobRow, attempts int, cause error) error {
+	return c.conclude(ctx, row, ending{state: jobFailed, attempts: attempts, cause: cause})
+}
+
+// ending is how a job ends.
+type ending struct {
+	state    string
+	attempts int
+	cause    error // of a failure
+	effect   func(tx *db.Tx) error
+}
+
+func (c *core) conclude(ctx context.Context, row *jobRow, e ending) error {
 	return c.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := c.end(tx, row, jobFailed, attempts, cause.Error()); err != nil {
+		if err := c.end(tx, row, e); err != nil {
 			return err
+		}
+		if e.effect != nil {
+			if err := e.effect(tx); err != nil {
+				return err
+			}
 		}
 		if !row.FlowID.Valid {
 			return nil
 		}
-		if row.BatchID.Valid {
-			var b batchRow
-			if err := tx.Where("id = ?", row.BatchID).Take(&b).Error; err != nil {
-				return err
-			}
-			if b.AllowFailures {
-				return c.stageEnded(tx, row, true)
-			}
-		}
-		if row.Branch == branchCatch {
-			return c.finish(tx, row.FlowID.UUID, flowCatching)
-		}
-		if _, err := c.stop(tx, row.FlowID.UUID, flowFailed, causeOf(cause)); err != nil {
-			return err
-		}
-		return c.stageEnded(tx, row, true)
+		return c.moveOn(tx, row, e.cause)
 	})
 }
 
+// moveOn counts a job that has ended, stops its flow when it has failed, and
+// goes on to the next stage when it was the last of its stage.
+func (c *core) moveOn(tx *db.Tx, row *jobRow, cause error) error {
+	last, fatal := true, cause != nil
+	if row.BatchID.Valid {
+		b, err := countDown(tx, row.BatchID.UUID, cause != nil)
+		if err != nil {
+			return err
+		}
+		last, fatal = b.Pending == 0, fatal && !b.AllowFailures
+	}
+	flow := row.FlowID.UUID
+	if fatal && row.Branch == branchCatch {
+		if err := c.skipWaiting(tx, flow, branchCatch); err != nil {
+			return err
+		}
+	} else if fatal {
+		if _, err := c.stop(tx, flow, flowFailed, causeOf(cause)); err != nil {
+			return err
+		}
+	}
+	if !last {
+		return nil
+	}
+	return c.nextStage(tx, flow, row.Branch, row.Stage)
+}
+
 // end is the conditional update that lets exactly one run end a job.
-func (c *core) end(tx *db.Tx, row *jobRow, state string, attempts int, lastError string) error {
-	if lastError == "" {
-		lastError = row.LastError
+func (c *core) end(tx *db.Tx, row *jobRow, e ending) error {
+	lastError := row.LastError
+	if e.cause != nil {
+		lastError = clip(e.cause.Error())
 	}
 	n, err := tx.Change(`UPDATE jobs SET state = ?, attempts = ?, last_error = ?, due_at = NULL, finished_at = ?
 		WHERE id = ? AND generation = ? AND state = 'ready'`,
-		state, attempts, clip(lastError), c.clock.Now(), row.ID, row.Generation)
+		e.state, e.attempts, lastError, c.clock.Now(), row.ID, row.Generation)
 	if err == nil && n == 0 {
 		return ErrSuperseded
 	}
 	return err
 }
 
-// stop marks a running flow as failed or cancelled and skips the stages that
-// have not begun. It reports whether the flow was running.
+// stop marks a running flow as failed or cancelled, skips the stages that have
+// not begun, and has what waits for its time delivered now, to be skipped too.
+// It reports whether the flow was running.
 func (c *core) stop(tx *db.Tx, flow uuid.UUID, verdict, cause string) (bool, error) {
 	n, err := tx.Change("UPDATE flows SET state = 'stopping', verdict = ?, cause = ? WHERE id = ? AND state = 'running'",
 		verdict, cause, flow)
@@ -93,55 +111,56 @@ func (c *core) stop(tx *db.Tx, flow uuid.UUID, verdict, cause string) (bool, err
 	if err := c.skipWaiting(tx, flow, branchMain); err != nil {
 		return false, err
 	}
-	// What waits for its time is delivered now, to be skipped. A lost hint costs
-	// only time: the job is skipped when it comes due.
-	tx.After(func() {
-		if _, err := c.wake(context.WithoutCancel(tx.Statement.Context), "f.id = ?", flow); err != nil {
-			c.courier.log.Warn("stopped flow's jobs were not woken", "flow_id", flow, "err", err)
-		}
-	})
-	return true, nil
+	_, err = c.wake(tx, flow)
+	return true, err
 }
 
-// stageEnded counts a job that has ended and moves the flow on when it was the
-// last of its stage.
-func (c *core) stageEnded(tx *db.Tx, row *jobRow, failed bool) error {
-	if !row.FlowID.Valid {
-		return nil
+// wake makes the ready jobs of a flow due now and returns how many were put
+// off. The count of wakes tells a run that is about to put its job off.
+func (c *core) wake(tx *db.Tx, flow uuid.UUID) (int, error) {
+	now := c.clock.Now()
+	_, err := tx.Change(`UPDATE jobs SET wakes = wakes + 1, due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END
+		WHERE flow_id = ? AND state = 'ready'`, now, now, flow)
+	if err != nil {
+		return 0, err
 	}
-	if row.BatchID.Valid {
-		last, err := countDown(tx, row.BatchID.UUID, failed)
-		if err != nil || !last {
-			return err
-		}
+	var rows []jobRow
+	err = tx.Raw(`SELECT id, kind, queue, generation, due_at FROM jobs
+		WHERE flow_id = ? AND state = 'ready' AND due_at = ?`, flow, now).Scan(&rows).Error
+	if err != nil {
+		return 0, err
 	}
-	from := flowRunning
-	if row.Branch == branchCatch {
-		from = flowCatching
+	run := make([]delivery, len(rows))
+	for i := range rows {
+		run[i] = rows[i].delivery()
 	}
-	return c.nextStage(tx, row.FlowID.UUID, row.Branch, row.Stage, from)
+	tx.After(func() { c.courier.runNow(run...) })
+	return len(run), nil
 }
 
-// countDown takes one job off a batch's count and reports whether it was the last.
-func countDown(tx *db.Tx, batch uuid.UUID, failed bool) (last bool, err error) {
+// countDown takes one job off a batch's count and returns the batch as it is then.
+func countDown(tx *db.Tx, batch uuid.UUID, failed bool) (b batchRow, err error) {
 	one := 0
 	if failed {
 		one = 1
 	}
 	if _, err := tx.Change("UPDATE batches SET pending = pending - 1, failed = failed + ? WHERE id = ?", one, batch); err != nil {
-		return false, err
+		return b, err
 	}
-	var pending int
-	err = tx.Raw("SELECT pending FROM batches WHERE id = ?", batch).Scan(&pending).Error
-	return pending == 0, err
+	err = tx.Where("id = ?", batch).Take(&b).Error
+	return b, err
 }
 
 // nextStage begins the stage after the given one, or finishes the flow. When
 // the flow was stopped meanwhile, it begins the catch chain instead.
-func (c *core) nextStage(tx *db.Tx, flow uuid.UUID, branch string, stage int, from string) error {
-	next, err := stageJobs(tx, flow, branch, stage+1)
+func (c *core) nextStage(tx *db.Tx, flow uuid.UUID, branch string, stage int) error {
+	next, err := waitingJobs(tx, flow, branch, stage+1)
 	if err != nil {
 		return err
+	}
+	from := flowRunning
+	if branch == branchCatch {
+		from = flowCatching
 	}
 	if len(next) == 0 && from == flowCatching {
 		return c.finish(tx, flow, flowCatching)
@@ -159,13 +178,13 @@ func (c *core) nextStage(tx *db.Tx, flow uuid.UUID, branch string, stage int, fr
 	if n == 0 {
 		return c.beginCatch(tx, flow)
 	}
-	return c.beginJobs(tx, next)
+	return c.beginStage(tx, flow, branch, stage+1, next)
 }
 
 // beginCatch begins the catch chain of a stopped flow whose running jobs have
 // all ended; without a catch chain the flow is finished.
 func (c *core) beginCatch(tx *db.Tx, flow uuid.UUID) error {
-	jobs, err := stageJobs(tx, flow, branchCatch, 0)
+	jobs, err := waitingJobs(tx, flow, branchCatch, 0)
 	if err != nil {
 		return err
 	}
@@ -176,7 +195,7 @@ func (c *core) beginCatch(tx *db.Tx, flow uuid.UUID) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return c.beginJobs(tx, jobs)
+	return c.beginStage(tx, flow, branchCatch, 0, jobs)
 }
 
 // finish ends a stopped flow with its verdict; catch stages that were not reached are skipped.
@@ -201,26 +220,28 @@ func (c *core) skipWaiting(tx *db.Tx, flow uuid.UUID, branch string) error {
 	return err
 }
 
-func stageJobs(tx *db.Tx, flow uuid.UUID, branch string, stage int) (rows []jobRow, err error) {
-	err = tx.Where("flow_id = ? AND branch = ? AND stage = ?", flow, branch, stage).Find(&rows).Error
+// waitingJobs returns what Redis is to be told of the jobs of a stage that has not begun.
+func waitingJobs(tx *db.Tx, flow uuid.UUID, branch string, stage int) (rows []jobRow, err error) {
+	err = tx.Raw(`SELECT id, kind, queue, generation, delay_ms FROM jobs
+		WHERE flow_id = ? AND branch = ? AND stage = ? AND state = 'waiting'`, flow, branch, stage).Scan(&rows).Error
 	return rows, err
 }
 
-// beginJobs makes the jobs of a stage ready, those with the same delay in one statement.
-func (c *core) beginJobs(tx *db.Tx, rows []jobRow) error {
+// beginStage makes the jobs of a stage ready, those with the same delay in one statement.
+func (c *core) beginStage(tx *db.Tx, flow uuid.UUID, branch string, stage int, rows []jobRow) error {
 	now := c.clock.Now()
-	byDelay := map[int64][]uuid.UUID{}
+	begun := map[int64]bool{}
 	for i := range rows {
-		rows[i].begin(now)
-		byDelay[rows[i].DelayMs] = append(byDelay[rows[i].DelayMs], rows[i].ID)
-	}
-	for _, row := range rows {
-		ids := byDelay[row.DelayMs]
-		if ids == nil {
+		row := &rows[i]
+		row.begin(now)
+		if begun[row.DelayMs] {
 			continue
 		}
-		delete(byDelay, row.DelayMs)
-		if _, err := tx.Change("UPDATE jobs SET state = 'ready', due_at = ? WHERE id IN ? AND state = 'waiting'", *row.DueAt, ids); err != nil {
+		begun[row.DelayMs] = true
+		_, err := tx.Change(`UPDATE jobs SET state = 'ready', due_at = ?
+			WHERE flow_id = ? AND branch = ? AND stage = ? AND delay_ms = ? AND state = 'waiting'`,
+			*row.DueAt, flow, branch, stage, row.DelayMs)
+		if err != nil {
 			return err
 		}
 	}

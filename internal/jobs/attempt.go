@@ -67,7 +67,12 @@ func Release(after time.Duration, why string) error {
 
 // Fail returns an error that makes the job fail at once, whatever attempts are
 // left. The code of a fault in err becomes the cause that the catch chain sees.
-func Fail(err error) error { return &failed{err} }
+func Fail(err error) error {
+	if err == nil {
+		err = errors.New("failed without saying why")
+	}
+	return &failed{err}
+}
 
 type released struct {
 	after time.Duration

@@ -21,7 +21,8 @@ func (c *Client) StuckFlows(ctx context.Context) (lines []string, err error) {
 // BatchCounts returns a line for each batch whose counts disagree with its jobs.
 func (c *Client) BatchCounts(ctx context.Context) (lines []string, err error) {
 	var rows []struct {
-		batchRow
+		ID                                 uuid.UUID
+		Total, Pending, Failed             int
 		JobsTotal, JobsPending, JobsFailed int
 	}
 	err = c.core.db.Read(ctx).Raw(`SELECT * FROM (

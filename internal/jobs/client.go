@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +29,7 @@ func (c *Client) Start(tx *db.Tx, s Subject, f Flow) (uuid.UUID, error) {
 	}
 	now := c.core.clock.Now()
 	flow := flowRow{
-		ID: uuid.Must(uuid.NewV7()), SubjectKind: s.Kind, SubjectID: s.ID, Sentence: f.String(),
+		ID: uuid.Must(uuid.NewV7()), SubjectKind: s.Kind, SubjectID: s.ID, Sentence: clip(f.String()),
 		State: flowRunning, Branch: branchMain, CreatedAt: now,
 	}
 	jobs, batches, err := c.core.layOut(flow.ID, f, now)
@@ -124,7 +123,8 @@ func (c *Client) Cancel(tx *db.Tx, subject uuid.UUID) (bool, error) {
 }
 
 // Undo runs the catch chain of a subject's newest flow although the flow has
-// succeeded, and reports whether there was such a flow. It ends as cancelled.
+// succeeded, and reports whether there was such a flow. The flow ends as
+// cancelled, at once when it has no catch chain.
 func (c *Client) Undo(tx *db.Tx, subject uuid.UUID) (bool, error) {
 	var flows []uuid.UUID
 	err := tx.Raw("SELECT id FROM flows WHERE subject_id = ? AND state = 'done' ORDER BY id DESC LIMIT 1", subject).Scan(&flows).Error
@@ -142,40 +142,23 @@ func (c *Client) Undo(tx *db.Tx, subject uuid.UUID) (bool, error) {
 // Wake makes the jobs of the subjects' running flows that wait, for a delay, a
 // release or a retry, run now, and returns how many it made run. A job that is
 // running at the moment and then releases itself runs again at once.
-func (c *Client) Wake(ctx context.Context, subjects ...uuid.UUID) (int, error) {
+func (c *Client) Wake(ctx context.Context, subjects ...uuid.UUID) (woken int, err error) {
 	if len(subjects) == 0 {
 		return 0, nil
 	}
-	return c.core.wake(ctx, "f.subject_id IN ? AND f.state = 'running'", subjects)
-}
-
-// wake wakes the ready jobs whose flow fits the condition.
-func (c *core) wake(ctx context.Context, condition string, args ...any) (int, error) {
-	now, woken := c.clock.Now(), 0
-	err := c.db.Tx(ctx, func(tx *db.Tx) error {
-		var rows []jobRow
-		err := tx.Raw("SELECT j.* FROM jobs j JOIN flows f ON f.id = j.flow_id WHERE j.state = 'ready' AND "+condition, args...).
-			Scan(&rows).Error
-		if err != nil {
+	err = c.core.db.Tx(ctx, func(tx *db.Tx) error {
+		woken = 0
+		var flows []uuid.UUID
+		if err := tx.Raw("SELECT id FROM flows WHERE subject_id IN ? AND state = 'running'", subjects).Scan(&flows).Error; err != nil {
 			return err
 		}
-		var ids []uuid.UUID
-		var run []delivery
-		for i := range rows {
-			ids = append(ids, rows[i].ID)
-			if rows[i].DueAt.After(now) {
-				run = append(run, rows[i].delivery())
-			}
-		}
-		for chunk := range slices.Chunk(ids, insertChunk) {
-			_, err := tx.Change(`UPDATE jobs SET wakes = wakes + 1, due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END
-				WHERE id IN ? AND state = 'ready'`, now, now, chunk)
+		for _, flow := range flows {
+			n, err := c.core.wake(tx, flow)
 			if err != nil {
 				return err
 			}
+			woken += n
 		}
-		woken = len(run)
-		tx.After(func() { c.courier.runNow(run...) })
 		return nil
 	})
 	return woken, err

@@ -57,6 +57,7 @@ const (
 	courierBacklog  = 16384
 	hurryAgain      = 50 * time.Millisecond
 	maxHurries      = 10
+	lastCarries     = time.Second
 )
 
 // courier carries committed jobs to Redis in the background. It may lose any of
@@ -73,6 +74,7 @@ type courier struct {
 
 	mu     sync.RWMutex
 	closed bool
+	giveUp chan struct{} // closed when what is left is left to the sweep
 }
 
 func newCourier(client *asynq.Client, inspector *asynq.Inspector, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
@@ -80,6 +82,7 @@ func newCourier(client *asynq.Client, inspector *asynq.Inspector, clk clock.Cloc
 		client: client, inspector: inspector, clock: clk, retention: retention, log: log,
 		complain: rate.NewLimiter(rate.Every(5*time.Second), 1),
 		in:       make(chan delivery, courierBacklog),
+		giveUp:   make(chan struct{}),
 	}
 	for range couriers {
 		c.wg.Go(c.carry)
@@ -111,12 +114,13 @@ func (c *courier) runNow(ds ...delivery) {
 	c.send(ds...)
 }
 
-// close waits until what was handed over has been carried.
+// close carries what was handed over, for a second at the most.
 func (c *courier) close() {
 	c.mu.Lock()
 	if !c.closed {
 		c.closed = true
 		close(c.in)
+		defer time.AfterFunc(lastCarries, func() { close(c.giveUp) }).Stop()
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
@@ -124,6 +128,11 @@ func (c *courier) close() {
 
 func (c *courier) carry() {
 	for d := range c.in {
+		select {
+		case <-c.giveUp:
+			continue
+		default:
+		}
 		var err error
 		if d.run {
 			err = c.hurry(d)

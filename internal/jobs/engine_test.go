@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,69 @@ func TestABatchThatDoesNotIsStopped(t *testing.T) {
 	if got, want := outline(v), "main bad:failed(1) | later:skipped; main next:skipped; catch undo:done"; got != want {
 		t.Errorf("stages %q, want %q", got, want)
 	}
+	assertAudit(t, h)
+}
+
+// The last job of a batch to end is the one that fails.
+func TestABatchWhoseLastJobFailsIsStopped(t *testing.T) {
+	h, d := jobstest.New(t), &diary{}
+	good := d.record(h, "good")
+	bad := handle(h, "bad", func(context.Context, *jobs.Attempt) error {
+		if h.Events()["good done"] == 0 {
+			return jobs.Release(time.Millisecond, "not the last yet")
+		}
+		return jobs.Fail(errors.New("no"))
+	})
+	h.Work("q")
+	v := h.AwaitFlow(h.Start(jobs.Chain(jobs.Batch(bad, good), d.record(h, "next")).Catch(d.record(h, "undo"))), "failed")
+	if got, want := outline(v), "main bad:failed(1) | good:done; main next:skipped; catch undo:done"; got != want {
+		t.Errorf("stages %q, want %q", got, want)
+	}
+	assertAudit(t, h)
+}
+
+func TestACatchChainThatFailsEndsWhenItsStageHas(t *testing.T) {
+	h, d := jobstest.New(t), &diary{}
+	bad := handle(h, "bad", func(context.Context, *jobs.Attempt) error { return jobs.Fail(errors.New("no")) })
+	h.Work("q")
+	flow := jobs.Chain(bad).Catch(jobs.Batch(bad, d.record(h, "undo").In(50*time.Millisecond)), d.record(h, "never"))
+	v := h.AwaitFlow(h.Start(flow), "failed")
+	if got, want := outline(v), "main bad:failed(1); catch bad:failed(1) | undo:done; catch never:skipped"; got != want {
+		t.Errorf("stages %q, want %q", got, want)
+	}
+	assertAudit(t, h)
+}
+
+// A cancel that meets an attempt about to fail does not wait for its backoff.
+func TestCancelDoesNotWaitForABackoff(t *testing.T) {
+	h, d := jobstest.New(t), &diary{}
+	running, goOn := make(chan struct{}), make(chan struct{})
+	k := step("flaky")
+	k.Backoff = jobs.Fixed(time.Hour)
+	jobs.Handle(h.Registry, k, func(context.Context, *jobs.Attempt, stepArgs) error {
+		close(running)
+		<-goOn
+		return errors.New("gateway is away")
+	})
+	h.Work("q")
+	subject := h.Start(jobs.Chain(k.New(stepArgs{})).Catch(d.record(h, "undo")))
+	<-running
+	cancel(t, h, subject, true)
+	close(goOn)
+	if got := outline(h.AwaitFlow(subject, "cancelled")); got != "main flaky:skipped(1); catch undo:done" {
+		t.Errorf("stages %q", got)
+	}
+}
+
+func TestALargeBatchBehindAnotherStage(t *testing.T) {
+	h, d := jobstest.New(t), &diary{}
+	many := slices.Repeat([]jobs.Job{d.record(h, "one")}, 600)
+	flow := jobs.Chain(d.record(h, "first"), jobs.Batch(many...))
+	if got := flow.String(); got != "first → (one ×600)" {
+		t.Errorf("reads %q", got)
+	}
+	h.Work("q")
+	h.AwaitFlow(h.Start(flow), "done")
 	assertAudit(t, h)
 }
 

@@ -15,7 +15,7 @@ import (
 // as they are: longer than what is kept, cut within a character, and no text.
 func TestAnyErrorTextIsRecorded(t *testing.T) {
 	h := jobstest.New(t)
-	kind := jobs.Kind[string]{Name: "text:fail", Queue: "low", Tries: 1, Backoff: jobs.Fixed(time.Second), Timeout: time.Second}
+	kind := jobs.Kind[string]{Name: "text:fail", Queue: "low", Tries: 2, Backoff: jobs.Fixed(time.Millisecond), Timeout: time.Second}
 	texts := map[string]string{"long": strings.Repeat("错", 1000), "bytes": "no \xff text", "zero": "a \x00 byte"}
 	jobs.Handle(h.Registry, kind, func(_ context.Context, _ *jobs.Attempt, name string) error { return errors.New(texts[name]) })
 	h.Work("low")

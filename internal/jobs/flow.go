@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -33,14 +35,26 @@ func (b BatchOfJobs) AllowFailures() BatchOfJobs {
 
 func (b BatchOfJobs) members() []Job { return b.jobs }
 
-// String returns the kinds of the batch's jobs, "(a | b)".
+// String returns the kinds of the batch's jobs, "(a | b)"; more than foldFrom
+// equal ones in a row as "a ×200".
 func (b BatchOfJobs) String() string {
-	names := make([]string, len(b.jobs))
-	for i, j := range b.jobs {
-		names[i] = j.kind
+	var names []string
+	for i := 0; i < len(b.jobs); {
+		n := 1
+		for i+n < len(b.jobs) && b.jobs[i+n].kind == b.jobs[i].kind {
+			n++
+		}
+		if n > foldFrom {
+			names = append(names, fmt.Sprintf("%s ×%d", b.jobs[i].kind, n))
+		} else {
+			names = append(names, slices.Repeat([]string{b.jobs[i].kind}, n)...)
+		}
+		i += n
 	}
 	return "(" + strings.Join(names, " | ") + ")"
 }
+
+const foldFrom = 4
 
 // Flow is a chain of stages, each begun when the one before it has ended, with
 // an optional catch chain that undoes what was done.

@@ -60,18 +60,24 @@ func Fixed(d time.Duration) Backoff {
 	return func(int) time.Duration { return d }
 }
 
-// Steps waits as the list says; its last entry serves all further attempts.
-func Steps(ds ...time.Duration) Backoff {
-	return func(n int) time.Duration { return ds[min(n, len(ds))-1] }
+// Steps waits first, then as the list says; its last entry serves all further attempts.
+func Steps(first time.Duration, then ...time.Duration) Backoff {
+	return func(n int) time.Duration {
+		if n == 1 || len(then) == 0 {
+			return first
+		}
+		return then[min(n-1, len(then))-1]
+	}
 }
 
 // Exponential waits first after the first failure and twice as long after each
 // further one, up to most.
 func Exponential(first, most time.Duration) Backoff {
 	return func(n int) time.Duration {
-		if n > 30 {
-			return most
+		d := first
+		for ; n > 1 && d < most; n-- {
+			d = min(2*d, most)
 		}
-		return min(first<<(n-1), most)
+		return min(d, most)
 	}
 }

@@ -26,38 +26,45 @@ func (s *System) RegisterPrune(r *Registry, keep time.Duration) Periodic {
 const prunePage = 200
 
 func (c *core) prune(ctx context.Context, before time.Time) error {
-	for _, p := range []struct {
-		find    string
-		deletes []string
-	}{
-		{"SELECT id FROM flows WHERE finished_at < ? LIMIT ?", []string{
-			"DELETE FROM jobs WHERE flow_id IN ?", "DELETE FROM batches WHERE flow_id IN ?", "DELETE FROM flows WHERE id IN ?",
-		}},
-		{"SELECT id FROM jobs WHERE finished_at < ? AND flow_id IS NULL LIMIT ?", []string{"DELETE FROM jobs WHERE id IN ?"}},
-	} {
-		if err := c.prunePages(ctx, before, p.find, p.deletes); err != nil {
-			return err
+	for _, page := range []func(*db.Tx, time.Time) (int, error){pruneFlows, pruneJobs} {
+		for more := true; more; {
+			err := c.db.Tx(ctx, func(tx *db.Tx) error {
+				n, err := page(tx, before)
+				more = n == prunePage
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (c *core) prunePages(ctx context.Context, before time.Time, find string, deletes []string) error {
-	for {
-		var ids []uuid.UUID
-		if err := c.db.Read(ctx).Raw(find, before, prunePage).Scan(&ids).Error; err != nil || len(ids) == 0 {
-			return err
-		}
-		err := c.db.Tx(ctx, func(tx *db.Tx) error {
-			for _, statement := range deletes {
-				if _, err := tx.Change(statement, ids); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+// pruneFlows deletes a page of flows, locked first so that none is being undone.
+func pruneFlows(tx *db.Tx, before time.Time) (int, error) {
+	var ids []uuid.UUID
+	err := tx.Clauses(db.ForUpdate).Table("flows").Where("finished_at < ?", before).Limit(prunePage).Pluck("id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	for _, statement := range []string{
+		"DELETE FROM jobs WHERE flow_id IN ?", "DELETE FROM batches WHERE flow_id IN ?", "DELETE FROM flows WHERE id IN ?",
+	} {
+		if _, err := tx.Change(statement, ids); err != nil {
+			return 0, err
 		}
 	}
+	return len(ids), nil
+}
+
+// pruneJobs deletes a page of jobs that belong to no flow.
+func pruneJobs(tx *db.Tx, before time.Time) (int, error) {
+	var ids []uuid.UUID
+	err := tx.Table("jobs").Where("finished_at < ? AND flow_id IS NULL", before).Limit(prunePage).Pluck("id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	_, err = tx.Change("DELETE FROM jobs WHERE id IN ?", ids)
+	return len(ids), err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,52 +13,59 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// ParseRedis reads the address of a Redis server:
+// ErrRedisTarget says that ParseRedis was given no address.
+var ErrRedisTarget = errors.New("redis: want redis://user:password@host:port/db, redis-sentinel://h1,h2/db?master=name " +
+	"or redis-cluster://h1,h2; rediss… for TLS")
+
+const redisDialTimeout = 2 * time.Second
+
+// ParseRedis reads the address of a Redis server. User and password are those
+// of the server's ACL, percent-encoded where needed; with an "s" after redis the
+// connection is TLS.
 //
-//	redis://user:password@host:port/db    a single server; rediss:// for TLS
-//	redis-sentinel://:password@h1:p1,h2:p2/db?master=name
+//	redis://user:password@host:port/db
+//	redis-sentinel://user:password@h1:p1,h2:p2/db?master=name&sentinel_password=…
 //	redis-cluster://user:password@h1:p1,h2:p2
-//	host:port                             a single server without a password
+//	host:port
 func ParseRedis(target string) (asynq.RedisConnOpt, error) {
 	if !strings.Contains(target, "://") {
 		target = "redis://" + target
 	}
-	if strings.HasPrefix(target, "redis-cluster://") || strings.HasPrefix(target, "rediss-cluster://") {
-		return parseCluster(target)
+	u, err := url.Parse(target)
+	if err != nil || u.Host == "" {
+		return nil, ErrRedisTarget
 	}
-	conn, err := asynq.ParseRedisURI(target)
-	if err != nil {
-		return nil, errors.New("redis: want redis://user:password@host:port/db, rediss://, redis-sentinel:// or redis-cluster://")
-	}
-	if single, ok := conn.(asynq.RedisClientOpt); ok {
-		u, err := url.Parse(target)
-		if err != nil {
-			return nil, err
+	number := 0
+	if path := strings.Trim(u.Path, "/"); path != "" {
+		if number, err = strconv.Atoi(path); err != nil || number < 0 {
+			return nil, ErrRedisTarget
 		}
-		single.Username = u.User.Username() // asynq reads the password only
-		single.DialTimeout = 2 * time.Second
-		return single, nil
 	}
-	return conn, nil
-}
-
-func parseCluster(target string) (asynq.RedisConnOpt, error) {
-	scheme, rest, _ := strings.Cut(target, "://")
-	conn := asynq.RedisClusterClientOpt{DialTimeout: 2 * time.Second}
-	if user, hosts, ok := strings.Cut(rest, "@"); ok {
-		conn.Username, conn.Password, _ = strings.Cut(user, ":")
-		rest = hosts
+	hosts := strings.Split(u.Host, ",")
+	password, _ := u.User.Password()
+	var secure *tls.Config
+	kind := strings.TrimPrefix(u.Scheme, "redis")
+	if rest, ok := strings.CutPrefix(kind, "s"); ok && (rest == "" || rest[0] == '-') {
+		kind = rest
+		host, _, _ := strings.Cut(hosts[0], ":")
+		secure = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	}
-	rest = strings.Trim(rest, "/")
-	if rest == "" {
-		return nil, errors.New("redis: redis-cluster:// names no host")
+	switch {
+	case kind == "" && len(hosts) == 1:
+		if u.Port() == "" {
+			hosts[0] += ":6379"
+		}
+		return asynq.RedisClientOpt{Addr: hosts[0], Username: u.User.Username(), Password: password, DB: number,
+			TLSConfig: secure, DialTimeout: redisDialTimeout}, nil
+	case kind == "-sentinel" && u.Query().Get("master") != "":
+		return asynq.RedisFailoverClientOpt{MasterName: u.Query().Get("master"), SentinelAddrs: hosts,
+			SentinelPassword: u.Query().Get("sentinel_password"), Username: u.User.Username(), Password: password,
+			DB: number, TLSConfig: secure, DialTimeout: redisDialTimeout}, nil
+	case kind == "-cluster" && number == 0:
+		return asynq.RedisClusterClientOpt{Addrs: hosts, Username: u.User.Username(), Password: password,
+			TLSConfig: secure, DialTimeout: redisDialTimeout}, nil
 	}
-	conn.Addrs = strings.Split(rest, ",")
-	if scheme == "rediss-cluster" {
-		host, _, _ := strings.Cut(conn.Addrs[0], ":")
-		conn.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	}
-	return conn, nil
+	return nil, ErrRedisTarget
 }
 
 // RunEmbedded starts a Redis server inside the process, on a free loopback port,

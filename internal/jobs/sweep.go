@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,53 +51,69 @@ func (w *Worker) sweepLoop(ctx context.Context) {
 }
 
 // Sweep delivers the ready jobs of this worker's queues that Redis lacks and
-// returns how many it delivered. Several workers may sweep at once.
+// returns how many it delivered. Several workers may sweep at once. A job or a
+// queue that cannot be dealt with does not keep it from the others.
 func (w *Worker) Sweep(ctx context.Context) (restored int, err error) {
-	for queue := range w.cfg.Queues {
-		horizon, err := w.sys.horizon(ctx, queue)
-		if err != nil {
-			return restored, err
-		}
-		n, err := w.sweepQueue(ctx, queue, horizon)
-		restored += n
-		if err != nil {
-			return restored, err
-		}
+	defer func() { w.metrics.restored(restored) }()
+	if err := w.sys.announce(ctx, w.cfg.Queues); err != nil {
+		return 0, err
 	}
-	w.metrics.restored(restored)
-	return restored, nil
+	var errs []error
+	for queue := range w.cfg.Queues {
+		horizon, ok, err := w.sys.horizon(ctx, queue)
+		if err == nil && ok {
+			var n int
+			n, err = w.sweepQueue(ctx, queue, horizon)
+			restored += n
+		}
+		errs = append(errs, err)
+	}
+	return restored, errors.Join(errs...)
 }
+
+// announce writes the queues' names down in Redis. asynq's client does so once
+// in its life, so that after Redis was emptied its inspector would not find them.
+func (s *System) announce(ctx context.Context, queues map[string]int) error {
+	names := make([]any, 0, len(queues))
+	for q := range queues {
+		names = append(names, q)
+	}
+	return s.redis.SAdd(ctx, "asynq:queues", names...).Err()
+}
+
+// headSample is how many tasks at the head of a queue are asked since when they
+// wait: those that were told to run now do not say.
+const headSample = 16
 
 // horizon returns the time before which a ready job of the queue is either
 // running or lost: when its oldest pending task was put there, or now when none
-// is pending, less the grace. It reads asynq's keys itself: the inspector's
-// figures would cost a scan of the queue's memory.
-func (s *System) horizon(ctx context.Context, queue string) (time.Time, error) {
+// is pending, less the grace. ok is false when no task at the head says. It reads
+// asynq's keys itself: the inspector's figures would cost a scan of the queue's
+// memory.
+func (s *System) horizon(ctx context.Context, queue string) (t time.Time, ok bool, err error) {
 	now := s.core.clock.Now()
 	key := "asynq:{" + queue + "}:"
-	oldest, err := s.redis.LIndex(ctx, key+"pending", -1).Result()
-	if errors.Is(err, redis.Nil) {
-		return now.Add(-sweepGrace), nil
-	}
+	oldest, err := s.redis.LRange(ctx, key+"pending", -headSample, -1).Result()
 	if err != nil {
-		return time.Time{}, err
+		return t, false, err
 	}
-	since, err := s.redis.HGet(ctx, key+"t:"+oldest, "pending_since").Int64()
-	if errors.Is(err, redis.Nil) {
-		// A task that was told to run now carries no such time. It is at the head
-		// for a moment only; the next sweep sees the one behind it.
-		return time.Time{}, nil
+	if len(oldest) == 0 {
+		return now.Add(-sweepGrace), true, nil
 	}
-	if err != nil {
-		return time.Time{}, err
+	for _, id := range slices.Backward(oldest) {
+		since, err := s.redis.HGet(ctx, key+"t:"+id, "pending_since").Int64()
+		if errors.Is(err, redis.Nil) {
+			continue
+		}
+		waited := time.Since(time.Unix(0, since))
+		return now.Add(-max(waited, 0) - sweepGrace), err == nil, err
 	}
-	waited := time.Since(time.Unix(0, since))
-	return now.Add(-max(waited, 0) - sweepGrace), nil
+	return t, false, nil
 }
 
 func (w *Worker) sweepQueue(ctx context.Context, queue string, horizon time.Time) (restored int, err error) {
-	var after time.Time
-	var afterID uuid.UUID
+	after, afterID := time.Unix(0, 0).UTC(), uuid.Nil
+	var errs []error
 	for {
 		var rows []jobRow
 		err := w.core.db.Read(ctx).Raw(`SELECT id, kind, queue, generation, due_at FROM jobs
@@ -107,20 +124,27 @@ func (w *Worker) sweepQueue(ctx context.Context, queue string, horizon time.Time
 		}
 		for i := range rows {
 			ok, err := w.restore(ctx, &rows[i])
-			if err != nil {
-				return restored, err
-			}
 			if ok {
 				restored++
 			}
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if len(errs) == maxSweepErrors {
+				return restored, errors.Join(errs...)
+			}
 		}
 		if len(rows) < sweepPage {
-			return restored, nil
+			return restored, errors.Join(errs...)
 		}
 		last := rows[len(rows)-1]
 		after, afterID = *last.DueAt, last.ID
 	}
 }
+
+// maxSweepErrors is how many jobs of a queue may fail to be delivered before the
+// sweep turns to the next queue.
+const maxSweepErrors = 3
 
 // restore delivers a job unless Redis has it, and reports whether it did.
 func (w *Worker) restore(ctx context.Context, row *jobRow) (bool, error) {
@@ -132,7 +156,7 @@ func (w *Worker) restore(ctx context.Context, row *jobRow) (bool, error) {
 		return false, fmt.Errorf("deliver %s: %w", row.Kind, err)
 	}
 	if !stored {
-		lost, err := w.lost(row, next)
+		lost, err := w.lost(ctx, row, next)
 		if err != nil || !lost {
 			return false, err
 		}
@@ -152,9 +176,9 @@ func (w *Worker) restore(ctx context.Context, row *jobRow) (bool, error) {
 // lost looks at a task that Redis still holds for a ready job. One that is over
 // there, archived after a worker died or by hand, will never run again; one that
 // waits for a time later than the database says is told to run.
-func (w *Worker) lost(row *jobRow, d delivery) (bool, error) {
+func (w *Worker) lost(ctx context.Context, row *jobRow, d delivery) (bool, error) {
 	info, err := w.sys.inspector.GetTaskInfo(row.Queue, d.payload())
-	if errors.Is(err, asynq.ErrTaskNotFound) {
+	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		return false, nil // gone between two looks; the next sweep decides
 	}
 	if err != nil {
@@ -164,9 +188,14 @@ func (w *Worker) lost(row *jobRow, d delivery) (bool, error) {
 	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
 		return true, nil
 	case asynq.TaskStateScheduled, asynq.TaskStateRetry:
-		if time.Until(info.NextProcessAt) > sweepGrace {
-			w.core.courier.runNow(d)
+		if time.Until(info.NextProcessAt) <= sweepGrace {
+			return false, nil
 		}
+		fresh, err := w.core.load(ctx, row.ID)
+		if err != nil || fresh.DueAt == nil || !fresh.DueAt.Equal(*row.DueAt) {
+			return false, err // put off since the sweep looked
+		}
+		w.core.courier.runNow(d)
 	}
 	return false, nil
 }

@@ -32,7 +32,7 @@ type WorkerConfig struct {
 type Event struct {
 	JobID  uuid.UUID
 	Kind   string
-	Result string // done, released, woken, retried, failed
+	Result string // done, released, woken, retried, failed, put_off
 	Took   time.Duration
 }
 
@@ -47,10 +47,10 @@ type Worker struct {
 }
 
 // Run processes jobs until ctx is over, then lets what runs end within the stop
-// timeout and puts the rest back. While Redis cannot be reached it tries again.
+// timeout and puts the rest back. It goes on while Redis is away.
 func (w *Worker) Run(ctx context.Context) error {
-	srv, err := w.start(ctx)
-	if err != nil {
+	srv := asynq.NewServerFromRedisClient(w.sys.redis, w.serverConfig())
+	if err := srv.Start(asynq.HandlerFunc(w.process)); err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
@@ -60,23 +60,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	srv.Shutdown()
 	wg.Wait()
 	return nil
-}
-
-// start starts asynq's server, which refuses to while Redis is down.
-func (w *Worker) start(ctx context.Context) (*asynq.Server, error) {
-	for {
-		srv := asynq.NewServerFromRedisClient(w.sys.redis, w.serverConfig())
-		err := srv.Start(asynq.HandlerFunc(w.process))
-		if err == nil {
-			return srv, nil
-		}
-		w.log.WarnContext(ctx, "worker waits for Redis", "err", err)
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
 }
 
 func (w *Worker) serverConfig() asynq.Config {
@@ -102,6 +85,9 @@ type outcome struct {
 	final   bool // no further attempt
 }
 
+// Error is clipped: asynq stores it in a message that takes no other text than UTF-8.
+func (o *outcome) Error() string { return clip(o.error.Error()) }
+
 func (o *outcome) Unwrap() error { return o.error }
 
 // Is makes asynq archive the task of a job that has failed for good.
@@ -109,7 +95,10 @@ func (o *outcome) Is(target error) bool { return o.final && target == asynq.Skip
 
 func isFailure(err error) bool {
 	var o *outcome
-	return !errors.As(err, &o) || o.failure
+	if errors.As(err, &o) {
+		return o.failure
+	}
+	return !errors.Is(err, context.Canceled) // an operator's cancel costs no attempt
 }
 
 func retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
@@ -174,9 +163,11 @@ func (w *Worker) runOnce(ctx context.Context, row *jobRow, retried int) error {
 	var err error
 	switch {
 	case row.FlowID.Valid && row.Branch == branchMain && row.FlowState != flowRunning:
-		return w.recorded(w.core.skip(context.WithoutCancel(ctx), row))
+		rec, cancel := recording(ctx)
+		defer cancel()
+		return w.recorded(w.core.skip(rec, row))
 	case number > k.tries:
-		err = Fail(errors.New("the worker died in the last attempt"))
+		err = Fail(errors.New("the last attempt ended without a word: its worker died"))
 		a.Number = k.tries
 	default:
 		if a.args, err = w.core.args(row); err != nil {
@@ -190,9 +181,20 @@ func (w *Worker) runOnce(ctx context.Context, row *jobRow, retried int) error {
 			return postponed(ctx.Err())
 		}
 	}
-	out := w.settle(context.WithoutCancel(ctx), k, a, err)
+	rec, cancel := recording(ctx)
+	defer cancel()
+	out := w.settle(rec, k, a, err)
 	w.report(ctx, a, out, time.Since(began))
 	return out
+}
+
+// recordTimeout bounds the recording of an outcome.
+const recordTimeout = 30 * time.Second
+
+// recording returns a context for recording an outcome, which must go on when
+// the attempt's own time is over.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 }
 
 // abandonAfter is how long a handler may go on after its timeout before the
@@ -244,9 +246,9 @@ func (w *Worker) settle(ctx context.Context, k *kind, a *Attempt, err error) err
 	case errors.As(err, &fin) || a.Number >= k.tries:
 		return w.giveUp(ctx, a, err)
 	}
-	after := k.backoff(a.Number)
-	if err := w.core.retryLater(ctx, a.row, a.Number, after, err); err != nil {
-		return w.recorded(err)
+	after, recErr := w.core.retryLater(ctx, a.row, a.Number, k.backoff(a.Number), err)
+	if recErr != nil {
+		return w.recorded(recErr)
 	}
 	return &outcome{error: err, after: after, failure: true}
 }
@@ -281,6 +283,7 @@ func (w *Worker) recorded(err error) error {
 func (w *Worker) report(ctx context.Context, a *Attempt, err error, took time.Duration) {
 	result, level := "done", slog.LevelDebug
 	var o *outcome
+	var rel *released
 	switch {
 	case errors.Is(err, errWoken):
 		result = "woken"
@@ -288,8 +291,10 @@ func (w *Worker) report(ctx context.Context, a *Attempt, err error, took time.Du
 		result, level = "failed", slog.LevelError
 	case errors.As(err, &o) && o.failure:
 		result, level = "retried", slog.LevelWarn
-	case errors.As(err, &o):
+	case errors.As(err, &rel):
 		result = "released"
+	case err != nil:
+		result, level = "put_off", slog.LevelWarn
 	}
 	w.metrics.observe(a.Kind, result, took)
 	if w.cfg.Observe != nil {

@@ -20,13 +20,15 @@ type Gateway interface {
 
 	// Void releases what Hold reserved under key, and does nothing when it
 	// reserved nothing. ref is what Hold returned, empty when its answer never
-	// arrived.
+	// arrived. A Hold under the same key that arrives later is refused: it may
+	// have been on its way for long, and nobody would release it.
 	Void(ctx context.Context, key, ref string) error
 }
 
 // Sandbox is a gateway without money behind it. It keeps no state: whether a
 // hold is declined follows from its key, so a repeat gets the same answer in
-// every process; outages come and go from call to call.
+// every process; outages come and go from call to call. Without money, a hold
+// that arrives after its void does no harm.
 type Sandbox struct {
 	Latency        time.Duration // how long each call takes
 	DeclinePercent int           // of holds, 0 to 100

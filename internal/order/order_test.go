@@ -1,0 +1,99 @@
+package order
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/money"
+)
+
+var all = []Status{Matching, Matched, Confirmed, Onboard, Completed, Cancelled, Expired}
+
+func TestTransitions(t *testing.T) {
+	allowed := map[[2]Status]bool{
+		{Matching, Matched}: true, {Matching, Cancelled}: true, {Matching, Expired}: true,
+		{Matched, Confirmed}: true, {Matched, Cancelled}: true, {Matched, Expired}: true,
+		{Confirmed, Onboard}: true, {Confirmed, Cancelled}: true,
+		{Onboard, Completed}: true,
+	}
+	for _, from := range all {
+		for _, to := range all {
+			if from.Can(to) != allowed[[2]Status{from, to}] {
+				t.Errorf("%s to %s: %v", from, to, from.Can(to))
+			}
+		}
+		before := map[Status]bool{}
+		for _, b := range from.before() {
+			before[b] = true
+		}
+		for _, b := range all {
+			if before[b] != allowed[[2]Status{b, from}] {
+				t.Errorf("%s is before %s: %v", b, from, before[b])
+			}
+		}
+	}
+}
+
+func TestStatusSets(t *testing.T) {
+	for s, want := range map[Status]struct{ known, seated, active bool }{
+		Matching:  {known: true, active: true},
+		Matched:   {known: true, seated: true, active: true},
+		Confirmed: {known: true, seated: true, active: true},
+		Onboard:   {known: true, seated: true, active: true},
+		Completed: {known: true},
+		Cancelled: {known: true},
+		Expired:   {known: true},
+		"":        {},
+		"lost":    {},
+	} {
+		isActive := false
+		for _, a := range active {
+			isActive = isActive || a == s
+		}
+		if s.Known() != want.known || (Order{Status: s}).Seated() != want.seated || isActive != want.active {
+			t.Errorf("%q: known %v, seated %v, active %v, want %+v", s, s.Known(), Order{Status: s}.Seated(), isActive, want)
+		}
+	}
+}
+
+func TestFulfilReadsAsASentence(t *testing.T) {
+	const want = "match:find_trip → pay:hold → order:confirm → (notify:send | notify:send | notify:send), or else order:give_up"
+	if got := Fulfil(uuid.New()).String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestJobs(t *testing.T) {
+	id := uuid.MustParse("01920000-0000-7000-8000-000000000001")
+	for kind, job := range map[string]jobs.Job{"order:confirm": Confirm(id), "order:give_up": GiveUp(id)} {
+		if got := string(job.Args()); job.Kind() != kind || got != `{"order_id":"01920000-0000-7000-8000-000000000001"}` {
+			t.Errorf("%s %s, want %s of the order", job.Kind(), got, kind)
+		}
+	}
+}
+
+func TestFare(t *testing.T) {
+	for _, c := range []struct {
+		metres float64
+		d      time.Duration
+		seats  int
+		want   money.Amount
+	}{
+		{0, 0, 1, 600},
+		{1000, time.Minute, 1, 790},
+		{1000, time.Minute, 3, 2370},
+		{12_345, 21 * time.Minute, 1, 3205}, // 600 + 1975.2 + 630 = 3205.2
+		{1003.125, time.Minute, 1, 791},     // 790.5 is rounded up
+		{1003.12, time.Minute, 1, 790},      // 790.4992
+		{1003.125, time.Minute, 2, 1582},    // a seat is rounded, not the sum
+		{0, time.Second, 1, 601},            // 600.5
+		{300_000, 8 * time.Hour, 8, (600 + 48_000 + 14_400) * 8},
+	} {
+		if got := fareOf(c.metres, c.d, c.seats); got != c.want {
+			t.Errorf("%g m in %s for %d: %d fen, want %d", c.metres, c.d, c.seats, got, c.want)
+		}
+	}
+}

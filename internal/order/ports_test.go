@@ -1,0 +1,126 @@
+package order
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/notify"
+)
+
+func TestRequest(t *testing.T) {
+	w := newWorld(t)
+	o := w.placed(w.person(), aWish())
+	want := match.Request{OrderID: o.ID, Origin: place(5), Dest: place(25), Seats: 1, Earliest: noon, Latest: at(45)}
+	for _, status := range all {
+		w.exec("UPDATE orders SET status = ? WHERE id = ?", status, o.ID)
+		req, until, waiting, err := w.Request(t.Context(), o.ID)
+		if req != want || until != at(5) || waiting != (status == Matching) || err != nil {
+			t.Errorf("%s: %+v until %v, waiting %v, %v", status, req, until, waiting, err)
+		}
+	}
+	if _, _, waiting, err := w.Request(t.Context(), uuid.New()); waiting || !errors.Is(err, ErrNotFound) {
+		t.Errorf("no such order: waiting %v, %v", waiting, err)
+	}
+}
+
+func TestMatched(t *testing.T) {
+	w := newWorld(t)
+	o, ride := w.placed(w.person(), aWish()), w.offered(4)
+	w.clock.Advance(time.Minute)
+	match := func(pickup, dropoff float64) error {
+		return w.h.DB.Tx(t.Context(), func(tx *db.Tx) error { return w.Matched(tx, o.ID, ride.ID, at(pickup), at(dropoff)) })
+	}
+	if err := match(15, 35); err != nil {
+		t.Fatal(err)
+	}
+	got := w.get(o.ID)
+	pickup, dropoff, now := at(15), at(35), at(1)
+	o.Status, o.Version, o.ChangedAt, o.MatchedAt = Matched, 2, now, &now
+	o.TripID, o.PickupAt, o.DropoffAt = uuid.NullUUID{UUID: ride.ID, Valid: true}, &pickup, &dropoff
+	if !reflect.DeepEqual(got, o) {
+		t.Errorf("got  %+v\nwant %+v", got, o)
+	}
+	if err := match(1, 2); !errors.Is(err, errMoved) || !reflect.DeepEqual(w.get(o.ID), got) {
+		t.Errorf("a second time: %v, %+v", err, w.get(o.ID))
+	}
+}
+
+func TestWaiting(t *testing.T) {
+	w := newWorld(t)
+	from := func(lat, minutes float64) uuid.UUID {
+		wish := aWish()
+		wish.Origin, wish.Dest = place(lat), place(lat+20)
+		depart := at(minutes)
+		wish.DepartAfter = &depart
+		return w.placed(w.person(), wish).ID
+	}
+	late, soon, next := from(10, 30), from(11, 0), from(12, 10)
+	from(25, 0) // starts elsewhere
+	gone := from(10, 5)
+	w.exec("UPDATE orders SET status = 'matched' WHERE id = ?", gone)
+	near := geo.Box{MinLat: place(9).Lat, MaxLat: place(13).Lat, MinLng: -0.01, MaxLng: 0.01}
+	for name, c := range map[string]struct {
+		box   geo.Box
+		limit int
+		later time.Duration
+		want  []uuid.UUID
+	}{
+		"nearest deadline first": {near, 10, 0, []uuid.UUID{soon, next, late}},
+		"not more than asked":    {near, 2, 0, []uuid.UUID{soon, next}},
+		"edges are in":           {geo.Box{MinLat: place(11).Lat, MaxLat: place(12).Lat}, 10, 0, []uuid.UUID{soon, next}},
+		"east of it":             {geo.Box{MinLat: place(9).Lat, MaxLat: place(13).Lat, MinLng: 0.01, MaxLng: 1}, 10, 0, nil},
+		"not those out of time":  {near, 10, 5 * time.Minute, []uuid.UUID{next, late}},
+	} {
+		w.clock.Advance(c.later)
+		found, err := w.Waiting(t.Context(), c.box, c.limit)
+		w.clock.Advance(-c.later)
+		var ids []uuid.UUID
+		for _, r := range found {
+			ids = append(ids, r.OrderID)
+		}
+		if err != nil || !slices.Equal(ids, c.want) {
+			t.Errorf("%s: %v, %v, want %v", name, ids, err, c.want)
+		}
+	}
+	found, err := w.Waiting(t.Context(), near, 1)
+	if o := w.get(soon); err != nil || len(found) != 1 || found[0] != o.request() {
+		t.Errorf("found %+v, %v, want %+v", found, err, o.request())
+	}
+}
+
+func TestRide(t *testing.T) {
+	w := newWorld(t)
+	ride, elsewhere := w.offered(8), w.offered(8)
+	rider, other, left := w.person(), w.person(), w.person()
+	o := w.placed(rider, aWish())
+	alone, err := w.Ride(t.Context(), o.ID)
+	if want := (notify.Ride{OrderID: o.ID, RiderID: rider, Origin: "a place", Dest: "a place"}); err != nil || !reflect.DeepEqual(alone, want) {
+		t.Errorf("without a trip: %+v, %v, want %+v", alone, err, want)
+	}
+	w.seat(o, ride, at(15), at(35))
+	w.seat(w.placed(rider, aWish()), ride, at(15), at(35))     // oneself is not another
+	w.seat(w.placed(other, aWish()), ride, at(15), at(35))     // who has two orders
+	w.seat(w.placed(other, aWish()), ride, at(15), at(35))     // is one person
+	w.seat(w.placed(left, aWish()), elsewhere, at(15), at(35)) // another car
+	gone := w.placed(left, aWish())
+	w.seat(gone, ride, at(15), at(35))
+	w.cancelled(gone)
+	want := notify.Ride{
+		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID, Others: []uuid.UUID{other},
+		PickupAt: at(15), Origin: "a place", Dest: "a place",
+	}
+	if got, err := w.Ride(t.Context(), o.ID); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+	}
+	if _, err := w.Ride(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no such order: %v", err)
+	}
+}

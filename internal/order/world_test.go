@@ -1,0 +1,283 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/money"
+	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/trip"
+)
+
+// world is the order service with all it works with, on servers of the test's
+// own. Its time stands at noon until it is moved.
+type world struct {
+	*Service
+	t        *testing.T
+	h        *jobstest.Harness
+	clock    *clock.Fake
+	trips    *trip.Service
+	payments *pay.Service
+	notices  *notify.Service
+	gateway  *gateway
+	live     *live
+	people   atomic.Int64
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
+	quiet := slog.New(slog.DiscardHandler)
+	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{Travel: ruler{}, DefaultDetour: trip.DefaultDetour})
+	w.payments = pay.New(w.h.DB, w.gateway, w.clock)
+	w.Service = New(Deps{
+		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
+		Clock: w.clock, Config: usual,
+	})
+	matcher := match.NewService(match.NewBoard(w.trips, ruler{}, w.clock, quiet), w.trips, w.Service, w.h.Client, w.clock, quiet)
+	w.notices = notify.New(notify.Deps{
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
+	})
+	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register} {
+		register(w.h.Registry)
+	}
+	return w
+}
+
+// run works on everything but SMS and departures until the test ends.
+func (w *world) run() { w.h.Work("orders", "match", "pay", "notify") }
+
+func (w *world) tx(fn func(tx *db.Tx) error) {
+	w.t.Helper()
+	if err := w.h.DB.Tx(w.t.Context(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// exec changes the database behind the program's back.
+func (w *world) exec(query string, args ...any) {
+	w.t.Helper()
+	w.tx(func(tx *db.Tx) error { return tx.Exec(query, args...).Error })
+}
+
+func (w *world) count(query string, args ...any) (n int) {
+	w.t.Helper()
+	if err := w.h.DB.Read(w.t.Context()).Raw(query, args...).Scan(&n).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+func (w *world) person() uuid.UUID {
+	w.t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	w.exec("INSERT INTO users (id, phone, role, created_at) VALUES (?, ?, 'rider', ?)", id, w.people.Add(1), noon)
+	return id
+}
+
+// place places an order.
+func (w *world) place(rider uuid.UUID, wish Wish) (o Order, err error) {
+	err = w.h.DB.Tx(w.t.Context(), func(tx *db.Tx) (err error) {
+		o, err = w.Place(tx, rider, wish)
+		return err
+	})
+	return o, err
+}
+
+// placed is an order of the rider that must be accepted.
+func (w *world) placed(rider uuid.UUID, wish Wish) Order {
+	w.t.Helper()
+	o, err := w.place(rider, wish)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// offered is a trip from place 0 to place 30 that leaves in ten minutes.
+func (w *world) offered(seats int) (offered trip.Trip) {
+	w.t.Helper()
+	w.tx(func(tx *db.Tx) (err error) {
+		offered, err = w.trips.Offer(tx, trip.Offer{
+			DriverID: uuid.Must(uuid.NewV7()), Origin: place(0), Dest: place(30), DepartAt: at(10), Seats: seats,
+		})
+		return err
+	})
+	return offered
+}
+
+// seat puts an order on a trip as matching does: picked up and dropped off at the given times.
+func (w *world) seat(o Order, on trip.Trip, pickup, dropoff time.Time) {
+	w.t.Helper()
+	now, err := w.trips.Get(w.t.Context(), on.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	now.Plan = append(now.Plan,
+		trip.Stop{OrderID: o.ID, Kind: trip.Pickup, Place: o.Origin, Seats: o.Seats, Earliest: o.DepartAfter},
+		trip.Stop{OrderID: o.ID, Kind: trip.Dropoff, Place: o.Dest, Seats: o.Seats, Latest: o.ArriveBefore})
+	w.tx(func(tx *db.Tx) error {
+		if err := w.trips.Assign(tx, now.Reschedule(ruler{}), now.Version); err != nil {
+			return err
+		}
+		return w.Matched(tx, o.ID, on.ID, pickup, dropoff)
+	})
+}
+
+func (w *world) get(id uuid.UUID) Order {
+	w.t.Helper()
+	o, err := w.Get(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+func (w *world) cancel(id, by uuid.UUID) (o Order, err error) {
+	err = w.h.DB.Tx(w.t.Context(), func(tx *db.Tx) (err error) {
+		o, err = w.Cancel(tx, id, by)
+		return err
+	})
+	return o, err
+}
+
+// cancelled is an order that its rider may cancel, and does.
+func (w *world) cancelled(o Order) Order {
+	w.t.Helper()
+	c, err := w.cancel(o.ID, o.RiderID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// life returns the statuses an order has had, checking that each change was numbered and told.
+func (w *world) life(id uuid.UUID) (statuses []Status) {
+	w.t.Helper()
+	events, err := w.EventsSince(w.t.Context(), id, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, e := range events {
+		statuses = append(statuses, e.Status)
+		if e.OrderID != id || i > 0 && e.Seq <= events[i-1].Seq {
+			w.t.Errorf("event %d is %+v", i, e)
+		}
+	}
+	if told := w.live.count(notify.OrderTopic(id)); told != len(events)-1 { // nobody listens before there is an order
+		w.t.Errorf("%d changes were told live %d times", len(events)-1, told)
+	}
+	return statuses
+}
+
+func (w *world) payment(id uuid.UUID) pay.Status {
+	w.t.Helper()
+	found, err := w.payments.Of(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found[id].Status
+}
+
+// inbox returns the events a person was told of, sorted.
+func (w *world) inbox(person uuid.UUID) (events []notify.Event) {
+	w.t.Helper()
+	notices, err := w.notices.Inbox(w.t.Context(), person, uuid.Nil, 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, n := range notices {
+		events = append(events, n.Event)
+	}
+	slices.Sort(events)
+	return events
+}
+
+// settled waits until no job is left to do, SMS and departures apart.
+func (w *world) settled() {
+	w.t.Helper()
+	w.h.Await("no job is left", func() bool {
+		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low')") == 0
+	})
+}
+
+// audited checks the rules of this package and of trips.
+func (w *world) audited() {
+	w.t.Helper()
+	for _, rule := range []func(context.Context) ([]string, error){
+		w.SeatsAgree, w.HoldsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+	} {
+		if lines, err := rule(w.t.Context()); len(lines) > 0 || err != nil {
+			w.t.Errorf("audit: %v, %v", lines, err)
+		}
+	}
+}
+
+// riders locks rows of users.
+type riders struct{}
+
+func (riders) Lock(tx *db.Tx, id uuid.UUID) error {
+	var found []string
+	err := tx.Clauses(db.ForUpdate).Table("users").Where("id = ?", id).Pluck("id", &found).Error
+	if err == nil && len(found) != 1 {
+		err = errors.New("no such rider")
+	}
+	return err
+}
+
+// live counts what was published.
+type live struct {
+	mu   sync.Mutex
+	told map[string]int
+}
+
+func (l *live) Publish(_ context.Context, topic string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told[topic]++
+}
+
+func (l *live) count(topic string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.told[topic]
+}
+
+// gateway is a sandbox that can be told to decline, or to let a test act while a hold is under way.
+type gateway struct {
+	pay.Sandbox
+	declines atomic.Bool
+	meets    chan chan struct{} // nil: does not wait
+	voids    atomic.Int32
+}
+
+func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+	if g.meets != nil {
+		goOn := make(chan struct{})
+		g.meets <- goOn
+		<-goOn
+	}
+	if g.declines.Load() {
+		return "", pay.ErrDeclined
+	}
+	return g.Sandbox.Hold(ctx, key, amount)
+}
+
+func (g *gateway) Void(ctx context.Context, key, ref string) error {
+	g.voids.Add(1)
+	return g.Sandbox.Void(ctx, key, ref)
+}
