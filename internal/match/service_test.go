@@ -171,7 +171,7 @@ func TestPlaceWithoutATrip(t *testing.T) {
 		left time.Duration
 		want string
 	}{
-		{time.Minute, "released for 10s"},
+		{time.Minute, "released for 30s"},
 		{3 * time.Second, "released for 3s"},
 		{0, "no_trip: "},
 		{-time.Second, "no_trip: "},
