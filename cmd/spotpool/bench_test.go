@@ -51,12 +51,43 @@ func BenchmarkIdleChainStep(b *testing.B) {
 			last = at
 		}
 	}
-	slices.Sort(steps)
-	b.ReportMetric(float64(steps[len(steps)/2].Microseconds())/1000, "ms/step-p50")
-	b.ReportMetric(float64(steps[len(steps)*99/100].Microseconds())/1000, "ms/step-p99")
+	report(b, steps, "ms/step")
 
 	const idle = 5 * time.Second
 	before := count.Sent()
 	<-time.After(idle)
 	b.ReportMetric(float64(count.Sent()-before)/idle.Seconds(), "idle-requests/s")
+}
+
+// BenchmarkAcceptToConfirm measures, over HTTP on a server in a process of its
+// own, how long an order takes from its acceptance to its confirmation when a
+// trip suits it, one order at a time, by the server's own times.
+func BenchmarkAcceptToConfirm(b *testing.B) {
+	at := where(b)
+	p := launch(b, append([]string{"serve"}, at...)...)
+	rider := crowd(b, at, p.base, "rider", 1)[0]
+	drivers := crowd(b, at, p.base, "driver", 1)
+	var took []time.Duration
+	for b.Loop() {
+		offer(b, drivers[0], len(took))
+		o, err := rider.PlaceOrder(b.Context(), wish(len(took)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		await(b, "confirmed", jobstest.Deadline, func() (bool, string) {
+			o, err = rider.Order(b.Context(), o.ID)
+			return err == nil && o.Status == "confirmed", o.Status
+		})
+		took = append(took, o.ConfirmedAt.Sub(o.CreatedAt))
+		if err := rider.CancelOrder(b.Context(), o.ID); err != nil {
+			b.Fatal(err)
+		}
+	}
+	report(b, took, "ms/order")
+}
+
+func report(b *testing.B, took []time.Duration, unit string) {
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, unit+"-p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, unit+"-p99")
 }

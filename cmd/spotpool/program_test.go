@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 // where returns the flags that give a program a database and a Redis of the
 // test's own: embedded ones, or those of the test servers.
-func where(t *testing.T) []string {
+func where(t testing.TB) []string {
 	t.Helper()
 	flags := []string{"--data", t.TempDir(), "--secret", "a secret for tests only", "--address-rate", "0", "--user-rate", "0"}
 	if os.Getenv("SPOTPOOL_TEST_MYSQL") != "" {
@@ -63,7 +63,7 @@ type program struct {
 var servesOn = regexp.MustCompile(`serves on (http://\S+)`)
 
 // launch runs a command of spotpool in a process of its own and waits until it serves.
-func launch(t *testing.T, args ...string) *program {
+func launch(t testing.TB, args ...string) *program {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], append(args, "--addr", "127.0.0.1:0")...)
 	cmd.Env = append(os.Environ(), childVar+"=1")
@@ -119,7 +119,7 @@ func launch(t *testing.T, args ...string) *program {
 }
 
 // testLog keeps warnings of a child for the test's log.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 func (l testLog) Write(p []byte) (int, error) {
 	if s := string(p); strings.Contains(s, `"WARN"`) || strings.Contains(s, `"ERROR"`) || strings.Contains(s, "panic") {
@@ -129,7 +129,7 @@ func (l testLog) Write(p []byte) (int, error) {
 }
 
 // command runs a command to its end and returns its exit code and output.
-func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func command(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
 	code = run(t.Context(), args, &out, &errs)
@@ -137,7 +137,7 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 // token returns a token that the token command prints.
-func token(t *testing.T, at []string, role, phone string) string {
+func token(t testing.TB, at []string, role, phone string) string {
 	t.Helper()
 	code, out, errs := command(t, append([]string{"token", "--role", role, "--phone", phone}, at...)...)
 	if code != exitOK || errs != "" || strings.Count(out, "\n") != 1 {
@@ -147,7 +147,7 @@ func token(t *testing.T, at []string, role, phone string) string {
 }
 
 // audit fails the test unless all rules hold.
-func audit(t *testing.T, at []string) {
+func audit(t testing.TB, at []string) {
 	t.Helper()
 	code, out, errs := command(t, append([]string{"audit", "--settle", "60s"}, at...)...)
 	if code != exitOK || strings.Count(out, "ok      ") < 8 {
@@ -163,7 +163,7 @@ func street(lng float64, shift int) sim.Place {
 }
 
 // offer offers a trip along the street, four seats, departing in ten minutes.
-func offer(t *testing.T, c sim.Client, n int) sim.Trip {
+func offer(t testing.TB, c sim.Client, n int) sim.Trip {
 	t.Helper()
 	tr, err := c.OfferTrip(t.Context(), sim.TripOffer{
 		Origin: street(121.48, n), Destination: street(121.32, n), DepartAt: time.Now().Add(10 * time.Minute), Seats: 4,
@@ -179,7 +179,7 @@ func wish(n int) sim.OrderRequest {
 }
 
 // crowd returns clients of n people, signed in by the app beside the server.
-func crowd(t *testing.T, at []string, base, role string, n int) []sim.Client {
+func crowd(t testing.TB, at []string, base, role string, n int) []sim.Client {
 	t.Helper()
 	var clients []sim.Client
 	err := beside(t, at, func(a *app) error {
@@ -214,7 +214,7 @@ func tally(ctx context.Context, operator sim.Client) (map[string]int, error) {
 }
 
 // await looks again and again until ok, and fails the test after the deadline.
-func await(t *testing.T, what string, within time.Duration, ok func() (bool, string)) {
+func await(t testing.TB, what string, within time.Duration, ok func() (bool, string)) {
 	t.Helper()
 	deadline := time.After(within)
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -233,7 +233,7 @@ func await(t *testing.T, what string, within time.Duration, ok func() (bool, str
 }
 
 // awaitEnd waits until n orders are confirmed or expired, and no other is left.
-func awaitEnd(t *testing.T, operator sim.Client, n int) (byStatus map[string]int) {
+func awaitEnd(t testing.TB, operator sim.Client, n int) (byStatus map[string]int) {
 	t.Helper()
 	await(t, fmt.Sprintf("%d orders are confirmed or expired", n), 4*jobstest.Deadline, func() (bool, string) {
 		got, err := tally(t.Context(), operator)

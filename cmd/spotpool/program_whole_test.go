@@ -21,7 +21,7 @@ import (
 )
 
 // beside runs fn on an app that shares the running program's database.
-func beside(t *testing.T, at []string, fn func(a *app) error) error {
+func beside(t testing.TB, at []string, fn func(a *app) error) error {
 	t.Helper()
 	cmd := &cobra.Command{}
 	config.Bind(cmd.Flags())
@@ -37,7 +37,7 @@ func beside(t *testing.T, at []string, fn func(a *app) error) error {
 
 // place orders n seats at once, each by a rider of its own, several at a time.
 // then is called after each that was accepted, with how many there are.
-func place(t *testing.T, riders []sim.Client, then func(accepted int)) {
+func place(t testing.TB, riders []sim.Client, then func(accepted int)) {
 	t.Helper()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -63,7 +63,7 @@ func place(t *testing.T, riders []sim.Client, then func(accepted int)) {
 	wg.Wait()
 }
 
-func offerAll(t *testing.T, drivers []sim.Client) {
+func offerAll(t testing.TB, drivers []sim.Client) {
 	t.Helper()
 	for i, d := range drivers {
 		offer(t, d, i)

@@ -263,9 +263,15 @@ func TestTimesFollowThePlan(t *testing.T) {
 			t.Errorf("order %s: %v, want %v", o.ID, got, want[o.ID])
 		}
 	}
-	w.cancelled(first)
-	if got := times(w.get(first.ID)); got != [2]time.Time{at(99), at(99)} {
-		t.Errorf("a cancelled order has no place in a plan, yet shows %v", got)
+	w.cancelled(first) // its stops are still on the plan
+	listed, err = w.List(t.Context(), Filter{Trip: ride.ID}, uuid.Nil, 10)
+	if err != nil || len(listed) != 2 {
+		t.Fatal(listed, err)
+	}
+	for _, o := range append(listed, w.get(first.ID)) {
+		if o.ID == first.ID && times(o) != [2]time.Time{at(99), at(99)} {
+			t.Errorf("a cancelled order follows the plan: %v", times(o))
+		}
 	}
 }
 
