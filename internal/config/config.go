@@ -32,7 +32,7 @@ type Settings struct {
 
 	Queues          string        `flag:"queues" default:"orders=6,match=6,pay=6,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
 	Concurrency     int           `flag:"concurrency" default:"20" help:"jobs a worker runs at a time"`
-	PollInterval    time.Duration `flag:"poll-interval" default:"25ms" help:"between two looks at empty queues; shorter is faster and asks Redis more often"`
+	PollInterval    time.Duration `flag:"poll-interval" default:"22ms" help:"between two looks at empty queues; shorter is faster and asks Redis more often"`
 	DelayedInterval time.Duration `flag:"delayed-interval" default:"1s" help:"between two looks for delayed jobs that have come due"`
 	SweepInterval   time.Duration `flag:"sweep-interval" default:"2s" help:"between two comparisons of the database with Redis"`
 	StopTimeout     time.Duration `flag:"stop-timeout" default:"8s" help:"how long running jobs and requests may take to end when the process stops"`

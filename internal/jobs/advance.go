@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -111,31 +112,46 @@ func (c *core) stop(tx *db.Tx, flow uuid.UUID, verdict, cause string) (bool, err
 	if err := c.skipWaiting(tx, flow, branchMain); err != nil {
 		return false, err
 	}
-	_, err = c.wake(tx, flow)
+	ready, err := idsOf(tx, "SELECT id FROM jobs WHERE flow_id = ? AND state = 'ready' ORDER BY id", flow)
+	if err != nil {
+		return false, err
+	}
+	_, err = c.wake(tx, ready)
 	return true, err
 }
 
-// wake makes the ready jobs of a flow due now and returns how many were put
-// off. The count of wakes tells a run that is about to put its job off.
-func (c *core) wake(tx *db.Tx, flow uuid.UUID) (int, error) {
+// wake makes those of the jobs that are ready due now and returns how many were
+// put off. The count of wakes tells a run that is about to put its job off. The
+// ids must rise: all who wake many jobs then lock them in one order.
+func (c *core) wake(tx *db.Tx, ids []uuid.UUID) (woken int, err error) {
 	now := c.clock.Now()
-	_, err := tx.Change(`UPDATE jobs SET wakes = wakes + 1, due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END
-		WHERE flow_id = ? AND state = 'ready'`, now, now, flow)
-	if err != nil {
-		return 0, err
+	for chunk := range slices.Chunk(ids, insertChunk) {
+		_, err := tx.Change(`UPDATE jobs SET wakes = wakes + 1, due_at = CASE WHEN due_at > ? THEN ? ELSE due_at END
+			WHERE id IN ? AND state = 'ready'`, now, now, chunk)
+		if err != nil {
+			return 0, err
+		}
+		var rows []jobRow
+		err = tx.Raw("SELECT id, kind, queue, generation, due_at FROM jobs WHERE id IN ? AND state = 'ready' AND due_at = ?",
+			chunk, now).Scan(&rows).Error
+		if err != nil {
+			return 0, err
+		}
+		run := make([]delivery, len(rows))
+		for i := range rows {
+			run[i] = rows[i].delivery()
+		}
+		woken += len(run)
+		tx.After(func() { c.courier.runNow(run...) })
 	}
-	var rows []jobRow
-	err = tx.Raw(`SELECT id, kind, queue, generation, due_at FROM jobs
-		WHERE flow_id = ? AND state = 'ready' AND due_at = ?`, flow, now).Scan(&rows).Error
-	if err != nil {
-		return 0, err
-	}
-	run := make([]delivery, len(rows))
-	for i := range rows {
-		run[i] = rows[i].delivery()
-	}
-	tx.After(func() { c.courier.runNow(run...) })
-	return len(run), nil
+	return woken, nil
+}
+
+// idsOf returns the ids that a query finds, without locking their rows: updates
+// go by primary key, since going by another index locks the rows between too.
+func idsOf(tx *db.Tx, query string, args ...any) (ids []uuid.UUID, err error) {
+	err = tx.Raw(query, args...).Scan(&ids).Error
+	return ids, err
 }
 
 // countDown takes one job off a batch's count and returns the batch as it is then.
@@ -210,10 +226,15 @@ func (c *core) finish(tx *db.Tx, flow uuid.UUID, from string) error {
 // skipWaiting ends the jobs of the stages of a branch that will not begin, and
 // with them the counts of their batches.
 func (c *core) skipWaiting(tx *db.Tx, flow uuid.UUID, branch string) error {
-	n, err := tx.Change(`UPDATE jobs SET state = 'skipped', finished_at = ?
-		WHERE flow_id = ? AND branch = ? AND state = 'waiting'`, c.clock.Now(), flow, branch)
-	if err != nil || n == 0 {
+	waiting, err := idsOf(tx, "SELECT id FROM jobs WHERE flow_id = ? AND branch = ? AND state = 'waiting' ORDER BY id", flow, branch)
+	if err != nil || len(waiting) == 0 {
 		return err
+	}
+	for chunk := range slices.Chunk(waiting, insertChunk) {
+		_, err := tx.Change("UPDATE jobs SET state = 'skipped', finished_at = ? WHERE id IN ? AND state = 'waiting'", c.clock.Now(), chunk)
+		if err != nil {
+			return err
+		}
 	}
 	_, err = tx.Change(`UPDATE batches SET pending = 0 WHERE flow_id = ? AND NOT EXISTS (SELECT 1 FROM jobs j
 		WHERE j.flow_id = batches.flow_id AND j.batch_id = batches.id AND j.state IN ('waiting', 'ready'))`, flow)

@@ -147,19 +147,12 @@ func (c *Client) Wake(ctx context.Context, subjects ...uuid.UUID) (woken int, er
 		return 0, nil
 	}
 	err = c.core.db.Tx(ctx, func(tx *db.Tx) error {
-		woken = 0
-		var flows []uuid.UUID
-		if err := tx.Raw("SELECT id FROM flows WHERE subject_id IN ? AND state = 'running'", subjects).Scan(&flows).Error; err != nil {
-			return err
+		ready, err := idsOf(tx, `SELECT j.id FROM jobs j JOIN flows f ON f.id = j.flow_id
+			WHERE f.subject_id IN ? AND f.state = 'running' AND j.state = 'ready' ORDER BY j.id`, subjects)
+		if err == nil {
+			woken, err = c.core.wake(tx, ready)
 		}
-		for _, flow := range flows {
-			n, err := c.core.wake(tx, flow)
-			if err != nil {
-				return err
-			}
-			woken += n
-		}
-		return nil
+		return err
 	})
 	return woken, err
 }

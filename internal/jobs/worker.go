@@ -13,6 +13,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/logs"
 )
 
@@ -72,7 +73,7 @@ func (w *Worker) serverConfig() asynq.Config {
 		IsFailure:                isFailure,
 		RetryDelayFunc:           retryDelay,
 		Logger:                   asynqLog{w.log},
-		LogLevel:                 asynq.WarnLevel,
+		LogLevel:                 asynq.ErrorLevel, // of single tasks, report says more
 	}
 }
 
@@ -289,6 +290,9 @@ func (w *Worker) report(ctx context.Context, a *Attempt, err error, took time.Du
 		result = "woken"
 	case errors.As(err, &o) && o.final:
 		result, level = "failed", slog.LevelError
+		if fault.KindOf(err) != fault.Internal {
+			level = slog.LevelInfo // a rule said no, such as a declined payment
+		}
 	case errors.As(err, &o) && o.failure:
 		result, level = "retried", slog.LevelWarn
 	case errors.As(err, &rel):

@@ -178,6 +178,9 @@ func TestCancelAfterItIsConfirmed(t *testing.T) {
 			w.expect(waits.ID, "", "held", Matching, Matched, Confirmed)
 			w.told("rider", o.RiderID, notify.Cancelled, notify.Matched)
 			w.told("driver", ride.DriverID, notify.Cancelled, notify.Matched, notify.Matched)
+			if n := w.h.Events()["match:wake_waiting done"]; n != 1 { // it would search again by itself, later
+				t.Errorf("those who wait were woken %d times, want once", n)
+			}
 			if on := w.get(waits.ID).TripID.UUID; on != ride.ID || w.seatsLeft(ride) != 0 {
 				t.Errorf("on trip %s with %d seats left", on, w.seatsLeft(ride))
 			}
