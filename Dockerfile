@@ -8,8 +8,8 @@ COPY cmd cmd
 COPY internal internal
 COPY migrations migrations
 COPY web web
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/spotpool ./cmd/spotpool \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache \
+    GOCACHE=/cache CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/spotpool ./cmd/spotpool \
     && mkdir /out/data
 
 FROM gcr.io/distroless/static-debian12:nonroot
