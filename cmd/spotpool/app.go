@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
@@ -189,6 +188,3 @@ func makeSecret(path string) error {
 	}
 	return nil
 }
-
-// startTimeout bounds the wait for a database that is not up yet.
-const startTimeout = 30 * time.Second

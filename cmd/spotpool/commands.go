@@ -34,6 +34,9 @@ func migrateCommand() *cobra.Command {
 	}
 }
 
+// startTimeout bounds the wait for a database that is not up yet.
+const startTimeout = 30 * time.Second
+
 // openPatiently opens a database that may still be starting, as under docker compose.
 func openPatiently(ctx context.Context, target string) (*db.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
