@@ -13,11 +13,10 @@ export function Inbox({list, seesOrders}) {
   </section>`;
 }
 
-// A notice links to its order, but the one that someone joined the car is
-// about that other rider's order.
+// A notice links to its order, if it is about one of this person's.
 function Notice({notice, seesOrders}) {
   const body = html`<span>${notice.text}</span><time class="small muted" datetime=${notice.created_at}>${clock(notice.created_at)}</time>`;
-  return seesOrders && notice.event !== 'joined'
+  return seesOrders && notice.order_id
     ? html`<a class="row" href="#orders/${notice.order_id}">${body}</a>`
     : html`<div class="row">${body}</div>`;
 }

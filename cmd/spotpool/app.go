@@ -71,6 +71,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
+	connections, err := queueConnections(s)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := a.openRedis()
 	if err != nil {
 		return nil, err
@@ -83,7 +87,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	travel := geo.DefaultTravel
 
 	a.system = jobs.New(jobs.Options{
-		DB: a.db, Redis: conn, Clock: a.clock, Box: box, Retention: s.ShowFinished,
+		DB: a.db, Redis: conn, Connections: connections, Clock: a.clock, Box: box, Retention: s.ShowFinished,
 		Metrics: jobs.NewMetrics(a.registry), Log: log,
 	})
 	queue := a.system.Client()
@@ -91,10 +95,13 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if a.accounts, err = account.New(a.db, queue, box, a.clock, secret, s.TokenLife); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	a.trips = trip.NewService(a.db, queue, a.clock, trip.Config{Travel: travel, DefaultDetour: s.DefaultDetour})
-	a.payments = pay.New(a.db, pay.Sandbox{
-		Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage,
-	}, a.clock)
+	a.trips = trip.NewService(a.db, queue, a.clock, trip.Config{
+		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, Roomier: match.WakeWaiting,
+	})
+	a.payments = pay.New(pay.Deps{
+		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log,
+		Gateway: pay.Sandbox{Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage},
+	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
 		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders},
@@ -102,26 +109,26 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	a.board = match.NewBoard(a.trips, travel, a.clock, log)
 	matcher := match.NewService(a.board, a.trips, a.orders, queue, a.clock, log)
 	notices := notify.New(notify.Deps{
-		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders, Phones: a.accounts,
+		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
+		Statements: a.payments, Phones: a.accounts,
 		Texter: notify.LogTexter{Log: log}, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, SMSPerSecond: s.SMSPerSecond,
 	})
 	a.api = httpapi.New(httpapi.Deps{
-		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
+		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
+		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
 		Accounts: a.accounts, Trips: a.trips, Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 
 	handlers := jobs.NewRegistry()
+	handlers.OnFailure(countFailures(a.registry))
 	matcher.Register(handlers)
 	a.payments.Register(handlers)
 	a.orders.Register(handlers)
 	notices.Register(handlers)
 	a.trips.Register(handlers)
-	a.worker = a.system.Worker(handlers, jobs.WorkerConfig{
-		Queues: weights, Concurrency: s.Concurrency, PollInterval: s.PollInterval, DelayedInterval: s.DelayedInterval,
-		SweepInterval: s.SweepInterval, StopTimeout: s.StopTimeout,
-		Periodic: []jobs.Periodic{a.system.RegisterPrune(handlers, s.KeepFinished), a.api.RegisterPrune(handlers)},
-	})
+	a.worker = a.system.Worker(handlers, workerConfig(s, weights,
+		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
 	}, func() float64 { return float64(a.board.Len()) }))

@@ -109,6 +109,7 @@ func (a *app) rules() []rule {
 		{"no order with two holds", a.payments.DoubleHolds},
 		{"ledger of holds agrees with payments", a.payments.LedgerAgrees},
 		{"holds agree with orders", a.orders.HoldsAgree},
+		{"no release of a hold given up", a.payments.VoidsGivenUp},
 		{"no flow stuck", queue.StuckFlows},
 		{"batch counts agree with their jobs", queue.BatchCounts},
 	}

@@ -39,7 +39,7 @@ func (u usageError) Unwrap() error { return u.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // errFindings ends a command whose output says already what is wrong.
-var errFindings = errors.New("the audit found broken rules")
+var errFindings = errors.New("something is not as it should be")
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		serveCommand("serve", "Run API, worker and pages in one process", allParts),
 		serveCommand("api", "Run the HTTP API and the pages", theAPI),
 		serveCommand("work", "Run a worker", theWorker),
-		migrateCommand(), tokenCommand(), loadCommand(), auditCommand(),
+		migrateCommand(), tokenCommand(), loadCommand(), auditCommand(), queueCommand(),
 	)
 	err := root.ExecuteContext(ctx)
 	switch {

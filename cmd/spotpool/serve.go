@@ -79,6 +79,9 @@ func checkParts(s config.Settings, run parts) error {
 	if alone && s.Secret == "" {
 		return usagef("'api' and 'work' share one secret: set --secret to at least 16 characters")
 	}
+	if run.has(theAPI) && run.has(theWorker) && endsItself(s) {
+		return usagef("--stop-when-empty, --max-jobs, --max-time and --memory end a 'work' process; the worker within 'serve' and 'demo' does not end")
+	}
 	return nil
 }
 
@@ -108,7 +111,7 @@ func (a *app) run(ctx context.Context, run parts, ready func(addr string) error)
 	}
 	if run.has(theWorker) {
 		start("board", a.board.Run)
-		start("worker", a.worker.Run)
+		start("worker", func(ctx context.Context) error { return a.work(ctx, run == theWorker) })
 	}
 	if run == theWorker && a.settings.MetricsAddr != "" {
 		l, err := net.Listen("tcp", a.settings.MetricsAddr)
@@ -127,7 +130,7 @@ func (a *app) run(ctx context.Context, run parts, ready func(addr string) error)
 	}
 	cancel(nil)
 	wg.Wait()
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, errWorkerEnded) {
 		err = cause
 	}
 	return err

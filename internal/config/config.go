@@ -32,12 +32,22 @@ type Settings struct {
 
 	Queues          string        `flag:"queues" default:"orders=6,match=6,pay=6,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
 	Concurrency     int           `flag:"concurrency" default:"20" help:"jobs a worker runs at a time"`
-	PollInterval    time.Duration `flag:"poll-interval" default:"22ms" help:"between two looks at empty queues; shorter is faster and asks Redis more often"`
+	Strict          bool          `flag:"strict" default:"false" help:"a queue is asked only when those of greater weight are empty"`
+	QueueRedis      string        `flag:"queue-redis" default:"" help:"queues on a Redis of their own, the same in every process: sms=redis://host/0,low=redis://other/0; empty: all on --redis"`
+	PollInterval    time.Duration `flag:"poll-interval" default:"100ms" help:"how long a worker with nothing to do waits at most for word of new work before it looks by itself"`
 	DelayedInterval time.Duration `flag:"delayed-interval" default:"1s" help:"between two looks for delayed jobs that have come due"`
 	SweepInterval   time.Duration `flag:"sweep-interval" default:"2s" help:"between two comparisons of the database with Redis"`
 	StopTimeout     time.Duration `flag:"stop-timeout" default:"8s" help:"how long running jobs and requests may take to end when the process stops"`
 	ShowFinished    time.Duration `flag:"show-finished" default:"1h" help:"how long asynqmon shows finished jobs"`
 	KeepFinished    time.Duration `flag:"keep-finished" default:"168h" help:"how long the database keeps finished flows and jobs"`
+	KeepFailed      time.Duration `flag:"keep-failed" default:"720h" help:"how long the list of failed jobs keeps one"`
+
+	Timeout       time.Duration `flag:"timeout" default:"0s" help:"bounds how long an attempt may take, whatever its kind says; 0: what the kind says"`
+	Tries         int           `flag:"tries" default:"0" help:"bounds how often a job is tried, whatever its kind says; 0: what the kind says"`
+	StopWhenEmpty bool          `flag:"stop-when-empty" default:"false" help:"a 'work' process ends once no job of its queues is due"`
+	MaxJobs       int           `flag:"max-jobs" default:"0" help:"a 'work' process ends after so many jobs; 0: never"`
+	MaxTime       time.Duration `flag:"max-time" default:"0s" help:"a 'work' process ends after so long; 0: never"`
+	Memory        int           `flag:"memory" default:"0" help:"a 'work' process ends once it holds more MB; 0: never"`
 
 	MatchFor      time.Duration `flag:"match-for" default:"5m" help:"how long a trip is looked for before an order expires"`
 	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
@@ -64,7 +74,12 @@ func EnvName(flag string) string {
 // Bind adds the settings as flags to a flag set. Load fills them in.
 func Bind(set *pflag.FlagSet) {
 	for f := range fields() {
-		set.String(f.flag, f.def, f.help+" ("+EnvName(f.flag)+")")
+		help := f.help + " (" + EnvName(f.flag) + ")"
+		if f.switches {
+			set.Bool(f.flag, f.def == "true", help)
+			continue
+		}
+		set.String(f.flag, f.def, help)
 	}
 }
 
@@ -89,6 +104,7 @@ func Load(set *pflag.FlagSet, lookup func(string) (string, bool)) (Settings, err
 type field struct {
 	index           int
 	flag, def, help string
+	switches        bool // on or off: the flag needs no value
 }
 
 // fields yields the settings in the order in which they stand in the struct.
@@ -96,8 +112,8 @@ func fields() func(yield func(field) bool) {
 	return func(yield func(field) bool) {
 		t := reflect.TypeFor[Settings]()
 		for i := range t.NumField() {
-			tag := t.Field(i).Tag
-			if !yield(field{i, tag.Get("flag"), tag.Get("default"), tag.Get("help")}) {
+			tag, switches := t.Field(i).Tag, t.Field(i).Type.Kind() == reflect.Bool
+			if !yield(field{i, tag.Get("flag"), tag.Get("default"), tag.Get("help"), switches}) {
 				return
 			}
 		}
@@ -114,6 +130,12 @@ func assign(v reflect.Value, text string) error {
 			return fmt.Errorf("%q is not a duration such as 1500ms, 30s or 2h", text)
 		}
 		v.SetInt(int64(d))
+	case bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		v.SetBool(b)
 	case int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -138,13 +160,16 @@ func (s Settings) check() error {
 	if _, err := s.QueueWeights(); err != nil {
 		return err
 	}
+	if _, err := s.QueueTargets(); err != nil {
+		return err
+	}
 	if _, err := s.Zone(); err != nil {
 		return err
 	}
 	for name, d := range map[string]time.Duration{
 		"token-life": s.TokenLife, "poll-interval": s.PollInterval, "delayed-interval": s.DelayedInterval,
 		"sweep-interval": s.SweepInterval, "stop-timeout": s.StopTimeout, "match-for": s.MatchFor,
-		"keep-finished": s.KeepFinished, "show-finished": s.ShowFinished,
+		"keep-finished": s.KeepFinished, "keep-failed": s.KeepFailed, "show-finished": s.ShowFinished,
 	} {
 		if d <= 0 {
 			return fmt.Errorf("--%s must be longer than zero", name)
@@ -152,8 +177,14 @@ func (s Settings) check() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"usual-wait": s.UsualWait, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
+		"timeout": s.Timeout, "max-time": s.MaxTime,
 	} {
 		if d < 0 {
+			return fmt.Errorf("--%s must not be negative", name)
+		}
+	}
+	for name, n := range map[string]int{"tries": s.Tries, "max-jobs": s.MaxJobs, "memory": s.Memory} {
+		if n < 0 {
 			return fmt.Errorf("--%s must not be negative", name)
 		}
 	}
@@ -188,26 +219,6 @@ func (s Settings) Zone() (*time.Location, error) {
 		return nil, fmt.Errorf("--time-zone: there is no zone %q", s.TimeZone)
 	}
 	return z, nil
-}
-
-// QueueWeights returns the queues with their weights.
-func (s Settings) QueueWeights() (map[string]int, error) {
-	weights := map[string]int{}
-	for _, part := range strings.Split(s.Queues, ",") {
-		name, text, ok := strings.Cut(strings.TrimSpace(part), "=")
-		n := 1
-		if ok {
-			var err error
-			if n, err = strconv.Atoi(text); err != nil || n < 1 {
-				return nil, fmt.Errorf("--queues: the weight of %q must be a whole number from 1 up", name)
-			}
-		}
-		if name == "" {
-			return nil, fmt.Errorf("--queues: want name=weight,…")
-		}
-		weights[name] = n
-	}
-	return weights, nil
 }
 
 // DatabaseTarget returns what to open: the database named, or the one in the data directory.

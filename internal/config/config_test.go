@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -58,6 +59,15 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--sandbox-decline=101", "--sandbox-decline"},
 		{"--secret=short", "--secret"},
 		{"--user-rate=fast", "--user-rate"},
+		{"--tries=-1", "--tries"},
+		{"--max-jobs=-1", "--max-jobs"},
+		{"--memory=-1", "--memory"},
+		{"--timeout=-1s", "--timeout"},
+		{"--max-time=-1s", "--max-time"},
+		{"--keep-failed=0s", "--keep-failed"},
+		{"--queue-redis=redis://h/0", "--queue-redis"},
+		{"--queue-redis=sms=", "--queue-redis"},
+		{"--queue-redis=sms=redis://a,sms=redis://b", "--queue-redis"},
 	} {
 		_, err := load(t, nil, c.arg)
 		if err == nil || !strings.Contains(err.Error(), c.names) {
@@ -70,5 +80,41 @@ func TestQueueWeights(t *testing.T) {
 	got, err := Settings{Queues: "a=6, b ,c=1"}.QueueWeights()
 	if err != nil || len(got) != 3 || got["a"] != 6 || got["b"] != 1 || got["c"] != 1 {
 		t.Errorf("weights %v, %v", got, err)
+	}
+}
+
+func TestSwitchesNeedNoValue(t *testing.T) {
+	for _, c := range []struct {
+		env  string
+		args []string
+		want bool
+	}{
+		{"", nil, false},
+		{"", []string{"--strict"}, true},
+		{"true", nil, true},
+		{"1", []string{"--strict=false"}, false},
+	} {
+		env := map[string]string{}
+		if c.env != "" {
+			env["SPOTPOOL_STRICT"] = c.env
+		}
+		if s, err := load(t, env, c.args...); err != nil || s.Strict != c.want {
+			t.Errorf("SPOTPOOL_STRICT=%s %v: strict %v, %v", c.env, c.args, s.Strict, err)
+		}
+	}
+	if _, err := load(t, map[string]string{"SPOTPOOL_STRICT": "maybe"}); err == nil || !strings.Contains(err.Error(), "SPOTPOOL_STRICT") {
+		t.Errorf("strict maybe: %v", err)
+	}
+}
+
+func TestQueueTargets(t *testing.T) {
+	s := Settings{QueueRedis: "sms=redis://:p=w@one:6379/2, low=redis-sentinel://h1:1,h2:2/0?master=m"}
+	got, err := s.QueueTargets()
+	want := map[string]string{"sms": "redis://:p=w@one:6379/2", "low": "redis-sentinel://h1:1,h2:2/0?master=m"}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("targets %v, %v", got, err)
+	}
+	if none, err := (Settings{}).QueueTargets(); err != nil || len(none) != 0 {
+		t.Errorf("of nothing: %v, %v", none, err)
 	}
 }

@@ -18,7 +18,7 @@ const cookieName = "spotpool_operator"
 
 var (
 	errNotSignedIn = fault.New(fault.Unauthorized, "not_signed_in", "send a token as Authorization: Bearer …")
-	errDriversOnly = fault.New(fault.Forbidden, "drivers_only", "only drivers offer trips; sign in with the role driver")
+	errDriversOnly = fault.New(fault.Forbidden, "drivers_only", "only drivers may do this; sign in with the role driver")
 	errRidersOnly  = fault.New(fault.Forbidden, "riders_only", "operators watch; sign in as a rider to order")
 	errOperators   = fault.New(fault.Forbidden, "operators_only", "only operators may do this")
 )

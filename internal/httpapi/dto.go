@@ -209,9 +209,9 @@ type noticeOut struct {
 }
 
 func noticeOf(n notify.Notice) noticeOut {
-	out := noticeOut{ID: n.ID, Event: n.Event, Text: n.Text, OrderID: &n.OrderID, CreatedAt: stamp(n.CreatedAt)}
-	if n.Event == notify.Joined {
-		out.OrderID = nil // it is another rider's
+	out := noticeOut{ID: n.ID, Event: n.Event, Text: n.Text, CreatedAt: stamp(n.CreatedAt)}
+	if n.OrderID.Valid && n.Event != notify.Joined { // then it is another rider's
+		out.OrderID = &n.OrderID.UUID
 	}
 	return out
 }

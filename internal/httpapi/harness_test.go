@@ -60,19 +60,23 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trips := trip.NewService(w.DB, w.Client, now, trip.Config{Travel: travel, DefaultDetour: trip.DefaultDetour})
-	payments := pay.New(w.DB, w.gateway, now)
+	trips := trip.NewService(w.DB, w.Client, now, trip.Config{
+		Travel: travel, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
+	})
+	payments := pay.New(pay.Deps{
+		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet,
+	})
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
 		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders},
 	})
 	matcher := match.NewService(match.NewBoard(trips, travel, now, quiet), trips, orders, w.Client, now, quiet)
 	notices := notify.New(notify.Deps{
-		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Phones: accounts,
+		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, Phones: accounts,
 		Texter: texter(w.texts), Hub: hub, Box: box, Clock: now, Zone: time.UTC,
 	})
 	deps := Deps{
-		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Monitor: w.System.Monitor(MonitorRoot),
+		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
 		Pages:    fstest.MapFS{"index.html": {Data: []byte("<title>pages</title>")}, "app.js": {Data: []byte("export {}")}},
 		Accounts: accounts, Trips: trips, Orders: orders, Payments: payments, Notices: notices, Hub: hub,
 		Box: box, Clock: now, Registry: prometheus.NewRegistry(), Log: quiet,
@@ -91,7 +95,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 }
 
 // run runs a worker for all queues until the test ends.
-func (w *world) run() { w.Work("orders", "match", "pay", "notify", "sms", "low") }
+func (w *world) run() { w.Work(allQueues...) }
 
 // texter hands over each SMS.
 type texter chan string

@@ -167,10 +167,8 @@ func (s *Server) listOrders(c *gin.Context) {
 }
 
 func (s *Server) cancelOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if len(body) > 0 {
-		if _, err := decode[struct{}](body); err != nil {
-			return reply{}, err
-		}
+	if err := empty(body); err != nil {
+		return reply{}, err
 	}
 	id, err := pathID(c, order.ErrNotFound)
 	if err != nil {

@@ -52,8 +52,8 @@ func (w *world) counts(t *testing.T) map[string]int {
 	t.Helper()
 	n := map[string]int{}
 	for _, table := range []string{
-		"users", "sign_in_codes", "idempotency_keys", "flows", "batches", "jobs", "trips", "orders", "order_events",
-		"payments", "ledger_entries", "notices",
+		"users", "sign_in_codes", "idempotency_keys", "flows", "job_batches", "jobs", "failed_jobs", "queue_signals", "trips", "orders", "order_events",
+		"payments", "ledger_entries", "notices", "broadcasts", "statements",
 	} {
 		var rows int
 		if err := w.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM " + table).Scan(&rows).Error; err != nil {

@@ -208,7 +208,7 @@ func TestExpiredOrderCannotBeCancelled(t *testing.T) {
 	rider := w.user(account.Rider)
 	o := w.order(rider)
 	err := w.DB.Tx(t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Change("UPDATE orders SET match_until = created_at")
+		_, err := tx.Change("UPDATE jobs SET retry_until = created_at WHERE kind = 'match:find_trip'")
 		return err
 	})
 	if err != nil {
@@ -216,7 +216,7 @@ func TestExpiredOrderCannotBeCancelled(t *testing.T) {
 	}
 	w.run()
 	o = w.awaitOrder(rider, o, "expired", func(o orderOut) bool { return o.Status == order.Expired && o.Flow.State == "failed" })
-	if o.Reason != order.ReasonNoTrip || o.Payment != pay.None {
+	if o.Reason != order.ReasonNoTrip || o.Payment != pay.None || o.Flow.Cause != "deadline_passed" {
 		t.Errorf("expired %+v", o)
 	}
 	w.do(rider, "POST", "/v1/orders/"+o.ID.String()+"/cancel", nil, header{"Idempotency-Key": uuid.NewString()}).

@@ -30,6 +30,8 @@ type Deps struct {
 	DB       *db.DB
 	Redis    redis.UniversalClient
 	Jobs     *jobs.Client
+	Admin    *jobs.Admin
+	Queues   []string     // those that operators see
 	Monitor  http.Handler // asynqmon, mounted under MonitorRoot
 	Pages    fs.FS
 	Accounts *account.Service
@@ -96,6 +98,7 @@ func (s *Server) routes() {
 	in.POST("/trips", s.write(s.offerTrip))
 	in.GET("/trips", s.listTrips)
 	in.GET("/trips/:id", s.getTrip)
+	in.POST("/trips/:id/cancel", s.write(s.cancelTrip))
 	in.POST("/quotes", s.write(s.quote))
 	in.POST("/orders", s.write(s.placeOrder))
 	in.GET("/orders", s.listOrders)
@@ -104,6 +107,12 @@ func (s *Server) routes() {
 	in.GET("/orders/:id/events", s.orderEvents)
 	in.GET("/notifications", s.listNotices)
 	in.GET("/notifications/events", s.noticeEvents)
+	in.POST("/broadcasts", s.write(s.announce))
+	in.GET("/broadcasts/:id", s.getBroadcast)
+	in.POST("/broadcasts/:id/cancel", s.write(s.callOff))
+	in.GET("/drivers/me/statement", s.getStatement)
+	in.POST("/drivers/me/statement", s.write(s.askStatement))
+	s.queueRoutes(in.Group("/queue", s.operators))
 
 	r.GET("/openapi.yaml", s.openapi)
 	r.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })

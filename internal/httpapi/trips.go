@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
-	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -54,9 +54,6 @@ func (s *Server) offerTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error
 	}
 	t, err := s.Trips.Offer(tx, offer)
 	if err != nil {
-		return reply{}, err
-	}
-	if err := s.Jobs.Dispatch(tx, match.WakeWaiting(t.ID)); err != nil {
 		return reply{}, err
 	}
 	return reply{status: http.StatusCreated, location: "/v1/trips/" + t.ID.String(), body: tripOf(t)}, nil
@@ -141,4 +138,25 @@ func (t *tripOut) narrow(orders []order.Order, rider uuid.UUID) bool {
 	}
 	t.Plan = stops
 	return len(mine) > 0
+}
+
+// cancelTrip calls off a trip, for its driver and for operators.
+func (s *Server) cancelTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if err := empty(body); err != nil {
+		return reply{}, err
+	}
+	id, err := pathID(c, trip.ErrNotFound)
+	if err != nil {
+		return reply{}, err
+	}
+	s.annotate(c, slog.String("trip_id", id.String()))
+	driver := who(c).UserID
+	if who(c).Role == account.Operator {
+		driver = uuid.Nil
+	}
+	t, err := s.Orders.CancelTrip(tx, id, driver)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: tripOf(t)}, nil
 }

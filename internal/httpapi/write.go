@@ -46,6 +46,11 @@ type writer func(c *gin.Context, tx *db.Tx, body []byte) (reply, error)
 // stored in that transaction too: the same request under the same key gets the
 // same answer and changes nothing, whatever happened to the first answer.
 func (s *Server) write(handle writer) gin.HandlerFunc {
+	return s.post(func(c *gin.Context, body []byte) (storedAnswer, error) { return s.answer(c, handle, body) })
+}
+
+// post reads a POST's body and sends what answer makes of it.
+func (s *Server) post(answer func(c *gin.Context, body []byte) (storedAnswer, error)) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 		if err != nil {
@@ -57,14 +62,14 @@ func (s *Server) write(handle writer) gin.HandlerFunc {
 			problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
 			return
 		}
-		answer, err := s.answer(c, handle, body)
+		said, err := answer(c, body)
 		switch {
 		case err != nil:
 			s.refuse(c, err)
-		case answer.Refused != nil:
-			s.refuse(c, answer.Refused)
+		case said.Refused != nil:
+			s.refuse(c, said.Refused)
 		default:
-			answer.send(c)
+			said.send(c)
 		}
 	}
 }

@@ -53,57 +53,55 @@ const (
 	redisDeadline = 24 * time.Hour
 	// deliveryTimeout bounds one call to Redis; what fails is left to the sweep.
 	deliveryTimeout = 2 * time.Second
-	couriers        = 4
-	courierBacklog  = 16384
+	couriers        = 64
+	courierBacklog  = 1 << 18
 	hurryAgain      = 50 * time.Millisecond
 	maxHurries      = 10
 	lastCarries     = time.Second
 )
 
 // courier carries committed jobs to Redis in the background. It may lose any of
-// them, when Redis is down or the process dies: the sweep puts them back.
+// them, when Redis is down or the process dies: the sweep puts them back. A nil
+// courier carries nothing.
 type courier struct {
-	client    *asynq.Client
-	inspector *asynq.Inspector
+	to        func(queue string) *broker
 	clock     clock.Clock
 	retention time.Duration
 	log       *slog.Logger
 	complain  *rate.Limiter
-	in        chan delivery
 	wg        sync.WaitGroup
 
-	mu     sync.RWMutex
+	mu     sync.Mutex
+	more   *sync.Cond // there are deliveries, or there will be none
+	queue  []delivery
 	closed bool
-	giveUp chan struct{} // closed when what is left is left to the sweep
 }
 
-func newCourier(client *asynq.Client, inspector *asynq.Inspector, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
+func newCourier(to func(queue string) *broker, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
 	c := &courier{
-		client: client, inspector: inspector, clock: clk, retention: retention, log: log,
+		to: to, clock: clk, retention: retention, log: log,
 		complain: rate.NewLimiter(rate.Every(5*time.Second), 1),
-		in:       make(chan delivery, courierBacklog),
-		giveUp:   make(chan struct{}),
 	}
+	c.more = sync.NewCond(&c.mu)
 	for range couriers {
 		c.wg.Go(c.carry)
 	}
 	return c
 }
 
-// send hands deliveries over without waiting.
+// send hands deliveries over without waiting. What is more than fits is left to
+// the sweep.
 func (c *courier) send(ds ...delivery) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closed {
 		return
 	}
-	for _, d := range ds {
-		select {
-		case c.in <- d:
-		default: // more than fits: the sweep takes over
-			return
-		}
-	}
+	c.queue = append(c.queue, ds[:min(len(ds), courierBacklog-len(c.queue))]...)
+	c.more.Broadcast()
 }
 
 // runNow makes jobs that wait in Redis for their time run at once.
@@ -116,23 +114,41 @@ func (c *courier) runNow(ds ...delivery) {
 
 // close carries what was handed over, for a second at the most.
 func (c *courier) close() {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		close(c.in)
-		defer time.AfterFunc(lastCarries, func() { close(c.giveUp) }).Stop()
+	if c == nil {
+		return
 	}
+	c.mu.Lock()
+	c.closed = true
+	c.more.Broadcast()
 	c.mu.Unlock()
+	defer time.AfterFunc(lastCarries, c.drop).Stop()
 	c.wg.Wait()
 }
 
+// drop leaves what is left to the sweep.
+func (c *courier) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = nil
+}
+
+// next waits for a delivery. It reports false when there will be none.
+func (c *courier) next() (delivery, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 && !c.closed {
+		c.more.Wait()
+	}
+	if len(c.queue) == 0 {
+		return delivery{}, false
+	}
+	d := c.queue[0]
+	c.queue = c.queue[1:]
+	return d, true
+}
+
 func (c *courier) carry() {
-	for d := range c.in {
-		select {
-		case <-c.giveUp:
-			continue
-		default:
-		}
+	for d, ok := c.next(); ok; d, ok = c.next() {
 		var err error
 		if d.run {
 			err = c.hurry(d)
@@ -156,25 +172,30 @@ func (c *courier) put(ctx context.Context, d delivery) (stored bool, err error) 
 	if wait := d.due.Sub(c.clock.Now()); wait > 0 {
 		opts = append(opts, asynq.ProcessIn(wait))
 	}
-	_, err = c.client.EnqueueContext(ctx, asynq.NewTask(d.kind, []byte(d.payload())), opts...)
+	to := c.to(d.queue)
+	_, err = to.client.EnqueueContext(ctx, asynq.NewTask(d.kind, []byte(d.payload())), opts...)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return false, nil
+	}
+	if err == nil {
+		to.announce(d.queue)
 	}
 	return err == nil, err
 }
 
 // hurry makes a delivery that waits for its time run now.
 func (c *courier) hurry(d delivery) error {
-	err := c.inspector.RunTask(d.queue, d.payload())
+	err := c.to(d.queue).inspector.RunTask(d.queue, d.payload())
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		d.due = c.clock.Now()
 		_, err = c.put(context.Background(), d)
 		return err
 	}
 	if err == nil {
+		c.to(d.queue).announce(d.queue)
 		return nil
 	}
-	info, gone := c.inspector.GetTaskInfo(d.queue, d.payload())
+	info, gone := c.to(d.queue).inspector.GetTaskInfo(d.queue, d.payload())
 	switch {
 	case gone != nil:
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/db/dbtest"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
@@ -103,4 +104,29 @@ func TestTheSweepLeavesTheBacklogAlone(t *testing.T) {
 	if n := count.Sent(); n > 5 {
 		t.Errorf("the sweep sent %d commands for a backlog of 300 jobs", n)
 	}
+}
+
+func TestTheSweepGoesOnBesideARedisThatIsDown(t *testing.T) {
+	h := jobstest.With(t, dbtest.Open(t), jobs.Options{
+		Redis:       jobstest.Redis(t),
+		Connections: map[string]asynq.RedisConnOpt{"far": asynq.RedisClientOpt{Addr: "127.0.0.1:1"}},
+	})
+	d := &diary{}
+	h.Dispatch(d.record(h, "job"))
+	inspector := asynq.NewInspectorFromRedisClient(h.System.Redis())
+	h.Await("delivered", func() bool {
+		q, err := inspector.GetQueueInfo("q")
+		return err == nil && q.Pending == 1
+	})
+	if err := h.System.Redis().FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	w := h.System.Worker(h.Registry, jobstest.Config("q", "far"))
+	h.Await("the lost job is delivered again", func() bool {
+		n, err := w.Sweep(t.Context())
+		if err == nil {
+			t.Error("the sweep does not say that a Redis is down")
+		}
+		return n == 1
+	})
 }

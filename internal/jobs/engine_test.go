@@ -250,7 +250,7 @@ func TestCancelDoesNotWaitForABackoff(t *testing.T) {
 func TestALargeBatchBehindAnotherStage(t *testing.T) {
 	h, d := jobstest.New(t), &diary{}
 	many := slices.Repeat([]jobs.Job{d.record(h, "one")}, 600)
-	flow := jobs.Chain(d.record(h, "first"), jobs.Batch(many...))
+	flow := jobs.Chain(d.record(h, "first"), jobs.BatchOf(many))
 	if got := flow.String(); got != "first → (one ×600)" {
 		t.Errorf("reads %q", got)
 	}
@@ -425,4 +425,15 @@ func assertAudit(t *testing.T, h *jobstest.Harness) {
 			t.Errorf("audit: %v, %v", lines, err)
 		}
 	}
+}
+
+func TestASkipSaysSo(t *testing.T) {
+	h := jobstest.New(t)
+	skip := handle(h, "skip", func(context.Context, *jobs.Attempt) error { return jobs.Skip("nobody asked") })
+	h.Work("q")
+	v := h.AwaitFlow(h.Start(jobs.Chain(skip)), "done")
+	if got := v.Stages[0].Jobs[0].Note; got != "skipped: nobody asked" {
+		t.Errorf("note %q", got)
+	}
+	h.Await("its event says so too", func() bool { return h.Events()["skip skipped"] == 1 })
 }

@@ -21,10 +21,14 @@ type Window struct {
 type Limiter struct {
 	redis redis.UniversalClient
 	clock clock.Clock
+	now   bool // who finds no room now gets no promise of later room
 }
 
 // NewLimiter returns a limiter on the given server.
-func NewLimiter(r redis.UniversalClient, c clock.Clock) *Limiter { return &Limiter{r, c} }
+func NewLimiter(r redis.UniversalClient, c clock.Clock) *Limiter { return &Limiter{redis: r, clock: c} }
+
+// withoutPromises returns the limiter for those who do not come back.
+func (l *Limiter) withoutPromises() *Limiter { return &Limiter{l.redis, l.clock, true} }
 
 // reserve keeps, for each window, a sorted set of the times of its runs
 // ("r:member") and of the runs it has promised to those who wait ("p:member").
@@ -36,8 +40,8 @@ func NewLimiter(r redis.UniversalClient, c clock.Clock) *Limiter { return &Limit
 // themselves have room; delivered late, it may have to wait a little longer, since
 // the limit holds for the times of the runs and not for those of the promises.
 //
-// KEYS: one a window. ARGV: member, now (µs), then max and span (µs) a window.
-// Returns the µs to wait.
+// KEYS: one a window. ARGV: member, now (µs), then max and span (µs) a window, and
+// at last "now" from who wants no promise. Returns the µs to wait.
 var reserve = redis.NewScript(`
 local me, now = ARGV[1], tonumber(ARGV[2])
 local at, promised = now, false
@@ -63,7 +67,10 @@ for i, key in ipairs(KEYS) do
 	if nth then at = math.max(at, tonumber(nth) + per) end
 end
 local word = "r:"
-if at > now then word = "p:" end
+if at > now then
+	if ARGV[#ARGV] == "now" then return string.format("%.0f", at - now) end
+	word = "p:"
+end
 for i, key in ipairs(KEYS) do
 	redis.call("ZREM", key, "p:" .. me)
 	redis.call("ZADD", key, string.format("%.0f", at), word .. me)
@@ -82,34 +89,12 @@ func (l *Limiter) Reserve(ctx context.Context, member string, windows ...Window)
 		keys[i] = "spotpool:{limit}:" + w.Key
 		args = append(args, w.Max, w.Per.Microseconds())
 	}
+	if l.now {
+		args = append(args, "now")
+	}
 	wait, err := reserve.Run(ctx, l.redis, keys, args...).Int64()
 	if err != nil {
 		return 0, fmt.Errorf("rate limit: %w", err)
 	}
 	return time.Duration(wait) * time.Microsecond, nil
-}
-
-// RateLimit releases a job until the windows that its arguments name have room.
-func RateLimit[A any](l *Limiter, windows func(ctx context.Context, args A) ([]Window, error)) Middleware {
-	return func(next Handler) Handler {
-		return func(ctx context.Context, a *Attempt) error {
-			args, err := decode[A](a)
-			if err != nil {
-				return err
-			}
-			ws, err := windows(ctx, args)
-			if err != nil {
-				return err
-			}
-			// A further attempt is a further run.
-			wait, err := l.Reserve(ctx, fmt.Sprintf("%s:%d", a.JobID, a.Number), ws...)
-			if err != nil {
-				return Release(time.Second, err.Error())
-			}
-			if wait > 0 {
-				return Release(wait, "rate limit")
-			}
-			return next(ctx, a)
-		}
-	}
 }

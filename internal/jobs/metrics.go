@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 )
 
 // Metrics counts what the jobs of a process do. A nil Metrics counts nothing.
@@ -53,38 +52,35 @@ type depth struct {
 	sys    *System
 	queues []string
 	desc   *prometheus.Desc
+	wait   *prometheus.Desc
 }
 
 // Collector returns a collector of the depth of the given queues.
 func (s *System) Collector(queues map[string]int) prometheus.Collector {
-	return depth{s, slices.Sorted(maps.Keys(queues)), prometheus.NewDesc("spotpool_queue_tasks",
-		"Tasks in Redis by queue and state.", []string{"queue", "state"}, nil)}
+	return depth{
+		s, slices.Sorted(maps.Keys(queues)),
+		prometheus.NewDesc("spotpool_queue_tasks", "Tasks in Redis by queue and state.", []string{"queue", "state"}, nil),
+		prometheus.NewDesc("spotpool_queue_wait_seconds", "How long the oldest pending task has waited.", []string{"queue"}, nil),
+	}
 }
 
 // Describe implements prometheus.Collector.
-func (d depth) Describe(out chan<- *prometheus.Desc) { out <- d.desc }
+func (d depth) Describe(out chan<- *prometheus.Desc) { out <- d.desc; out <- d.wait }
 
 // Collect implements prometheus.Collector. While Redis is down it yields nothing.
 func (d depth) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	pipe := d.sys.redis.Pipeline()
-	type cell struct {
-		queue, state string
-		n            *redis.IntCmd
-	}
-	var cells []cell
 	for _, q := range d.queues {
-		key := "asynq:{" + q + "}:"
-		cells = append(cells,
-			cell{q, "pending", pipe.LLen(ctx, key+"pending")}, cell{q, "active", pipe.LLen(ctx, key+"active")},
-			cell{q, "scheduled", pipe.ZCard(ctx, key+"scheduled")}, cell{q, "retry", pipe.ZCard(ctx, key+"retry")},
-			cell{q, "archived", pipe.ZCard(ctx, key+"archived")})
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return
-	}
-	for _, c := range cells {
-		out <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, float64(c.n.Val()), c.queue, c.state)
+		v, err := d.sys.depth(ctx, q)
+		if err != nil {
+			continue
+		}
+		for state, n := range map[string]int64{
+			"pending": v.Pending, "active": v.Active, "scheduled": v.Scheduled, "retry": v.Retry, "archived": v.Archived,
+		} {
+			out <- prometheus.MustNewConstMetric(d.desc, prometheus.GaugeValue, float64(n), q, state)
+		}
+		out <- prometheus.MustNewConstMetric(d.wait, prometheus.GaugeValue, v.Wait.Seconds(), q)
 	}
 }

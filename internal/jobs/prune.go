@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,57 +16,133 @@ var pruneKind = Kind[struct{}]{
 }
 
 // RegisterPrune attaches the job that deletes flows and single jobs which ended
-// longer than keep ago, and returns when it is to run.
-func (s *System) RegisterPrune(r *Registry, keep time.Duration) Periodic {
+// longer than keep ago, and the records of jobs which failed longer than
+// keepFailed ago, and returns when it is to run.
+func (s *System) RegisterPrune(r *Registry, keep, keepFailed time.Duration) Periodic {
 	Handle(r, pruneKind, func(ctx context.Context, a *Attempt, _ struct{}) error {
-		return s.core.prune(ctx, s.core.clock.Now().Add(-keep))
+		now := s.core.clock.Now()
+		return s.core.prune(ctx, now.Add(-keep), now.Add(-keepFailed))
 	})
 	return Periodic{Every: time.Hour, Job: pruneKind.New(struct{}{})}
+}
+
+// firstID returns the least id of what was made from t on. Ids are UUIDs of
+// version 7, which begin with the time of their making in milliseconds, so that
+// what is old is found by primary key, and no index has to be kept for it.
+func firstID(t time.Time) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:], uint64(t.UnixMilli())<<16)
+	return id
 }
 
 // prunePage is how many flows or jobs one transaction deletes.
 const prunePage = 200
 
-func (c *core) prune(ctx context.Context, before time.Time) error {
-	for _, page := range []func(*db.Tx, time.Time) (int, error){pruneFlows, pruneJobs} {
-		for more := true; more; {
-			err := c.db.Tx(ctx, func(tx *db.Tx) error {
-				n, err := page(tx, before)
-				more = n == prunePage
-				return err
-			})
-			if err != nil {
-				return err
-			}
+func (c *core) prune(ctx context.Context, ended, failed time.Time) error {
+	for _, p := range []struct {
+		page   func(*db.Tx, time.Time) (int, error)
+		before time.Time
+	}{{pruneFlows, ended}, {pruneJobs, ended}, {pruneFailed, failed}} {
+		if _, err := c.byPages(ctx, func(tx *db.Tx) (int, error) { return p.page(tx, p.before) }); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// pruneFlows deletes a page of flows, locked first so that none is being undone.
-func pruneFlows(tx *db.Tx, before time.Time) (int, error) {
-	var ids []uuid.UUID
-	err := tx.Clauses(db.ForUpdate).Table("flows").Where("finished_at < ?", before).Limit(prunePage).Pluck("id", &ids).Error
-	if err != nil || len(ids) == 0 {
-		return 0, err
-	}
-	for _, statement := range []string{
-		"DELETE FROM jobs WHERE flow_id IN ?", "DELETE FROM batches WHERE flow_id IN ?", "DELETE FROM flows WHERE id IN ?",
-	} {
-		if _, err := tx.Change(statement, ids); err != nil {
-			return 0, err
+// byPages calls page in transactions of its own until it deletes less than a
+// page, and returns how much it deleted.
+func (c *core) byPages(ctx context.Context, page func(tx *db.Tx) (int, error)) (total int, err error) {
+	for {
+		var n int
+		err := c.db.Tx(ctx, func(tx *db.Tx) (err error) {
+			n, err = page(tx)
+			return err
+		})
+		if total += n; err != nil || n < prunePage {
+			return total, err
 		}
 	}
-	return len(ids), nil
+}
+
+// PruneBatches deletes flows that hold batches: those that ended before a time,
+// and those that began before another and have not ended, where it is not zero.
+// It returns how many flows it deleted.
+func (a *Admin) PruneBatches(ctx context.Context, ended, unfinished time.Time) (int, error) {
+	const holds = " AND batch_id IS NULL AND EXISTS (SELECT 1 FROM job_batches b WHERE b.flow_id = flows.id)"
+	c := a.sys.core
+	n, err := c.byPages(ctx, func(tx *db.Tx) (int, error) {
+		return deleteFlows(tx, "id < ? AND finished_at < ?"+holds+andIdle, firstID(ended), ended)
+	})
+	if err != nil || unfinished.IsZero() {
+		return n, err
+	}
+	more, err := c.byPages(ctx, func(tx *db.Tx) (int, error) {
+		return deleteFlows(tx, "id < ? AND finished_at IS NULL"+holds, firstID(unfinished))
+	})
+	return n + more, err
+}
+
+// pruneFlows deletes a page of flows.
+func pruneFlows(tx *db.Tx, before time.Time) (int, error) {
+	return deleteFlows(tx, "id < ? AND finished_at < ? AND batch_id IS NULL"+andIdle, firstID(before), before)
+}
+
+// andIdle spares a flow that has ended but of which a job is still to run, such
+// as a callback.
+const andIdle = " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.flow_id = flows.id AND j.state = 'ready')"
+
+// deleteFlows deletes a page of the flows that the condition finds, locked first
+// so that none is being undone, with all that is nested in them.
+func deleteFlows(tx *db.Tx, where string, args ...any) (int, error) {
+	var ids []uuid.UUID
+	err := tx.Clauses(db.ForUpdate).Table("flows").Where(where, args...).Limit(prunePage).Pluck("id", &ids).Error
+	found := len(ids)
+	for err == nil && len(ids) > 0 {
+		ids, err = deleteWithRows(tx, ids)
+	}
+	return found, err
+}
+
+// deleteWithRows deletes flows with their jobs and batches and returns the flows
+// that were nested in them.
+func deleteWithRows(tx *db.Tx, ids []uuid.UUID) (nested []uuid.UUID, err error) {
+	for chunk := range slices.Chunk(ids, insertChunk) {
+		inner, err := idsOf(tx, "SELECT f.id FROM job_batches b JOIN flows f ON f.batch_id = b.id WHERE b.flow_id IN ?", chunk)
+		if err != nil {
+			return nil, err
+		}
+		nested = append(nested, inner...)
+		for _, statement := range []string{
+			"DELETE FROM jobs WHERE flow_id IN ?", "DELETE FROM job_batches WHERE flow_id IN ?", "DELETE FROM flows WHERE id IN ?",
+		} {
+			if _, err := tx.Change(statement, chunk); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nested, nil
 }
 
 // pruneJobs deletes a page of jobs that belong to no flow.
 func pruneJobs(tx *db.Tx, before time.Time) (int, error) {
 	var ids []uuid.UUID
-	err := tx.Table("jobs").Where("finished_at < ? AND flow_id IS NULL", before).Limit(prunePage).Pluck("id", &ids).Error
+	err := tx.Table("jobs").Where("id < ? AND finished_at < ? AND flow_id IS NULL", firstID(before), before).
+		Limit(prunePage).Pluck("id", &ids).Error
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	_, err = tx.Change("DELETE FROM jobs WHERE id IN ?", ids)
+	return len(ids), err
+}
+
+// pruneFailed deletes a page of the records of failed jobs.
+func pruneFailed(tx *db.Tx, before time.Time) (int, error) {
+	var ids []uuid.UUID
+	err := tx.Table("failed_jobs").Where("failed_at < ?", before).Order("failed_at, job_id").Limit(prunePage).Pluck("job_id", &ids).Error
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	_, err = tx.Change("DELETE FROM failed_jobs WHERE job_id IN ? AND failed_at < ?", ids, before)
 	return len(ids), err
 }

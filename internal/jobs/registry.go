@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 //
 //	nil          the job is done; Done was called, or there was nothing to record
 //	Release(…)   the job waits and runs again, without using an attempt
+//	Skip(…)      the job is done without having done anything
 //	Fail(err)    the job has failed for good
 //	other error  the attempt failed; the job is retried after its kind's backoff
 type Handler func(ctx context.Context, a *Attempt) error
@@ -21,21 +23,38 @@ type Middleware func(next Handler) Handler
 
 // Registry holds the kinds a process can run.
 type Registry struct {
-	kinds map[string]*kind
+	kinds   map[string]*kind
+	global  []Middleware
+	failing []FailureHook
 }
 
 // kind is a Kind without its argument type, and its handler.
 type kind struct {
-	name    string
-	queue   string
-	tries   int
-	backoff Backoff
-	timeout time.Duration
-	run     Handler
+	name          string
+	tries         int
+	maxExceptions int
+	backoff       Backoff
+	timeout       time.Duration
+	untilStart    bool
+	whenMissing   bool // end the job when what it is about is gone
+	run           Handler
+	failing       []FailureHook
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry { return &Registry{kinds: map[string]*kind{}} }
+
+// Use adds middleware around the handlers of all kinds; the first is the outermost.
+func (r *Registry) Use(mw ...Middleware) { r.global = append(r.global, mw...) }
+
+// OnFailure adds a hook for the failures of all kinds.
+func (r *Registry) OnFailure(hook FailureHook) { r.failing = append(r.failing, hook) }
+
+// The lengths of the columns that hold the names.
+const (
+	maxKindName  = 64
+	maxQueueName = 32
+)
 
 // Handle attaches a handler to a kind; the first middleware is the outermost.
 // It panics when the kind leaves something unsaid or its name clashes with
@@ -45,22 +64,43 @@ func Handle[A any](r *Registry, k Kind[A], h func(ctx context.Context, a *Attemp
 	if k.Name == "" || k.Queue == "" || k.Tries < 1 || k.Backoff == nil || k.Timeout <= 0 {
 		panic(fmt.Sprintf("jobs: kind %q must state name, queue, tries, backoff and timeout", k.Name))
 	}
+	if len(k.Name) > maxKindName || len(k.Queue) > maxQueueName {
+		panic(fmt.Sprintf("jobs: the name of kind %q or of its queue %q is too long", k.Name, k.Queue))
+	}
 	for name := range r.kinds {
 		if strings.HasPrefix(name, k.Name) || strings.HasPrefix(k.Name, name) {
 			panic(fmt.Sprintf("jobs: kind %q clashes with %q", k.Name, name))
 		}
 	}
-	run := func(ctx context.Context, a *Attempt) error {
+	r.kinds[k.Name] = &kind{
+		name: k.Name, tries: k.Tries, maxExceptions: k.MaxExceptions, backoff: k.Backoff, timeout: k.Timeout,
+		untilStart: k.UntilStart, whenMissing: k.DeleteWhenMissing,
+		run: wrap(typed(h), mw),
+	}
+}
+
+// typed returns h as a Handler that reads the arguments first.
+func typed[A any](h func(ctx context.Context, a *Attempt, args A) error) Handler {
+	return func(ctx context.Context, a *Attempt) error {
 		args, err := decode[A](a)
 		if err != nil {
 			return err
 		}
 		return h(ctx, a, args)
 	}
-	for i := len(mw) - 1; i >= 0; i-- {
-		run = mw[i](run)
+}
+
+func wrap(h Handler, mw []Middleware) Handler {
+	for _, m := range slices.Backward(mw) {
+		h = m(h)
 	}
-	r.kinds[k.Name] = &kind{k.Name, k.Queue, k.Tries, k.Backoff, k.Timeout, run}
+	return h
+}
+
+// OnFailed adds a hook for the failures of one kind, which must have a handler.
+func OnFailed[A any](r *Registry, k Kind[A], hook FailureHook) {
+	known := r.kinds[k.Name]
+	known.failing = append(known.failing, hook)
 }
 
 // decode reads an attempt's arguments; those that cannot be read fail the job.

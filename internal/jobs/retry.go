@@ -45,12 +45,10 @@ func (c *core) release(ctx context.Context, row *jobRow, after time.Duration) er
 	})
 }
 
-// stopping reports whether the job's flow no longer runs.
-func (c *core) stopping(ctx context.Context, row *jobRow) (bool, error) {
-	if !row.FlowID.Valid || row.Branch != branchMain {
-		return false, nil
-	}
-	var state string
-	err := c.db.Read(ctx).Raw("SELECT state FROM flows WHERE id = ?", row.FlowID).Scan(&state).Error
-	return state != flowRunning, err
+// letGo gives the unique name of a job back, because it starts to run.
+func (c *core) letGo(ctx context.Context, row *jobRow) error {
+	return c.db.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.Change("UPDATE jobs SET unique_key = NULL WHERE id = ? AND generation = ?", row.ID, row.Generation)
+		return err
+	})
 }

@@ -1,8 +1,8 @@
 package jobs
 
 import (
-	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,22 +24,27 @@ const (
 
 // States of a flow.
 const (
+	flowWaiting   = "waiting" // nested in a batch that has not begun
 	flowRunning   = "running"
 	flowStopping  = "stopping" // failed or cancelled; jobs of the stage may still run
 	flowCatching  = "catching" // the catch chain runs
 	flowDone      = "done"
 	flowFailed    = "failed"
 	flowCancelled = "cancelled"
+	flowSkipped   = "skipped" // nested in a batch that never began
 )
 
-// Branches of a flow.
+// Branches of a flow. Callbacks of its batches belong to it and do not move it.
 const (
-	branchMain  = "main"
-	branchCatch = "catch"
+	branchMain     = "main"
+	branchCatch    = "catch"
+	branchCallback = "callback"
 )
 
 type flowRow struct {
 	ID          uuid.UUID
+	BatchID     uuid.NullUUID // the batch it is nested in
+	Nests       bool          // whether its own batches hold flows
 	SubjectKind string
 	SubjectID   uuid.UUID
 	Sentence    string
@@ -57,13 +62,20 @@ func (flowRow) TableName() string { return "flows" }
 type batchRow struct {
 	ID            uuid.UUID
 	FlowID        uuid.UUID
-	Total         int
-	Pending       int
+	Branch        string
+	Stage         int
+	Total         int // members
+	Pending       int // of them unfinished
 	Failed        int
+	Skipped       int
 	AllowFailures bool
+	Callbacks     string // JSON, empty when there are none
+	Caught        bool   // the catch callback has started
+	CreatedAt     time.Time
+	FinishedAt    *time.Time // when no member was unfinished for the first time
 }
 
-func (batchRow) TableName() string { return "batches" }
+func (batchRow) TableName() string { return "job_batches" }
 
 type jobRow struct {
 	ID         uuid.UUID
@@ -76,18 +88,24 @@ type jobRow struct {
 	Queue      string
 	Args       string
 	Sealed     bool
+	Tags       string
+	UniqueKey  *string // set while no other job of the name may be written
 	State      string
 	Attempts   int // failed attempts so far
 	Generation int // which delivery of the job counts; others are dropped
 	Wakes      int // how often it was told to run now
 	DelayMs    int64
 	DueAt      *time.Time // set while ready
+	RetryUntil *time.Time
 	LastError  string
+	Note       string // what it came to; in a callback before it ran, the cause
 	CreatedAt  time.Time
 	FinishedAt *time.Time
 
 	FlowState string `gorm:"->"` // joined when a job is loaded for a run
 	FlowCause string `gorm:"->"`
+
+	handled func() // gives the slot of the run back
 }
 
 func (jobRow) TableName() string { return "jobs" }
@@ -96,20 +114,19 @@ func (r *jobRow) delivery() delivery {
 	return delivery{id: r.ID, generation: r.Generation, kind: r.Kind, queue: r.Queue, due: *r.DueAt}
 }
 
+// inMain reports whether the job belongs to the main chain of a flow.
+func (r *jobRow) inMain() bool { return r.FlowID.Valid && r.Branch == branchMain }
+
 // core is what the client and the worker share.
 type core struct {
-	db      *db.DB
-	clock   clock.Clock
-	box     *seal.Box
-	courier *courier
-}
-
-// load reads a job as it stands now, with the state of its flow.
-func (c *core) load(ctx context.Context, id uuid.UUID) (*jobRow, error) {
-	var row jobRow
-	err := c.db.Read(ctx).Raw(`SELECT j.*, COALESCE(f.state, '') AS flow_state, COALESCE(f.cause, '') AS flow_cause
-		FROM jobs j LEFT JOIN flows f ON f.id = j.flow_id WHERE j.id = ?`, id).Take(&row).Error
-	return &row, err
+	db        *db.DB
+	clock     clock.Clock
+	box       *seal.Box
+	log       *slog.Logger
+	courier   *courier
+	loads     *grouper[*load]
+	endings   *grouper[*ending]
+	observers []func(Event)
 }
 
 // args returns the job's arguments as JSON, opened when they are sealed.
@@ -129,10 +146,14 @@ func (c *core) newRow(j Job, now time.Time) jobRow {
 	if j.sealed {
 		args = c.box.Seal(j.args)
 	}
-	return jobRow{
-		ID: id, Branch: branchMain, Kind: j.kind, Queue: j.queue, Args: args, Sealed: j.sealed,
+	row := jobRow{
+		ID: id, Branch: branchMain, Kind: j.kind, Queue: j.queue, Args: args, Sealed: j.sealed, Tags: clipTo(j.tags, maxTags),
 		State: jobWaiting, DelayMs: j.delay.Milliseconds(), CreatedAt: now,
 	}
+	if !j.until.IsZero() {
+		row.RetryUntil = &j.until
+	}
+	return row
 }
 
 // begin makes a row ready, due after its delay.
@@ -141,13 +162,9 @@ func (r *jobRow) begin(now time.Time) {
 	r.State, r.DueAt = jobReady, &due
 }
 
-// deliverAfter sends the rows that are ready to Redis once tx has committed.
-func (c *core) deliverAfter(tx *db.Tx, rows []jobRow) {
-	var out []delivery
-	for i := range rows {
-		if rows[i].State == jobReady {
-			out = append(out, rows[i].delivery())
-		}
-	}
-	tx.After(func() { c.courier.send(out...) })
+// idsOf returns the ids that a query finds, without locking their rows: updates
+// go by primary key, since going by another index locks the rows between too.
+func idsOf(tx *db.Tx, query string, args ...any) (ids []uuid.UUID, err error) {
+	err = tx.Raw(query, args...).Scan(&ids).Error
+	return ids, err
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/spotpool/spotpool/internal/db"
 )
@@ -55,10 +55,7 @@ func (w *Worker) sweepLoop(ctx context.Context) {
 // queue that cannot be dealt with does not keep it from the others.
 func (w *Worker) Sweep(ctx context.Context) (restored int, err error) {
 	defer func() { w.metrics.restored(restored) }()
-	if err := w.sys.announce(ctx, w.cfg.Queues); err != nil {
-		return 0, err
-	}
-	var errs []error
+	errs := []error{w.sys.restoreQueues(ctx, w.queueNames())}
 	for queue := range w.cfg.Queues {
 		horizon, ok, err := w.sys.horizon(ctx, queue)
 		if err == nil && ok {
@@ -68,52 +65,32 @@ func (w *Worker) Sweep(ctx context.Context) (restored int, err error) {
 		}
 		errs = append(errs, err)
 	}
-	return restored, errors.Join(errs...)
+	return restored, distinct(errs)
 }
 
-// announce writes the queues' names down in Redis. asynq's client does so once
-// in its life, so that after Redis was emptied its inspector would not find them.
-func (s *System) announce(ctx context.Context, queues map[string]int) error {
-	names := make([]any, 0, len(queues))
-	for q := range queues {
-		names = append(names, q)
-	}
-	return s.redis.SAdd(ctx, "asynq:queues", names...).Err()
+// distinct joins the errors that say different things: a Redis that is down says
+// the same for each of its queues.
+func distinct(errs []error) error {
+	said := map[string]bool{}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})...)
 }
-
-// headSample is how many tasks at the head of a queue are asked since when they
-// wait: those that were told to run now do not say.
-const headSample = 16
 
 // horizon returns the time before which a ready job of the queue is either
 // running or lost: when its oldest pending task was put there, or now when none
-// is pending, less the grace. ok is false when no task at the head says. It reads
-// asynq's keys itself: the inspector's figures would cost a scan of the queue's
-// memory.
+// is pending, less the grace. ok is false when no task at the head says.
 func (s *System) horizon(ctx context.Context, queue string) (t time.Time, ok bool, err error) {
-	now := s.core.clock.Now()
-	key := "asynq:{" + queue + "}:"
-	oldest, err := s.redis.LRange(ctx, key+"pending", -headSample, -1).Result()
-	if err != nil {
-		return t, false, err
-	}
-	if len(oldest) == 0 {
-		return now.Add(-sweepGrace), true, nil
-	}
-	for _, id := range slices.Backward(oldest) {
-		since, err := s.redis.HGet(ctx, key+"t:"+id, "pending_since").Int64()
-		if errors.Is(err, redis.Nil) {
-			continue
-		}
-		waited := time.Since(time.Unix(0, since))
-		return now.Add(-max(waited, 0) - sweepGrace), err == nil, err
-	}
-	return t, false, nil
+	waited, ok, err := s.broker(queue).oldest(ctx, queue)
+	return s.core.clock.Now().Add(-waited - sweepGrace), ok, err
 }
 
 func (w *Worker) sweepQueue(ctx context.Context, queue string, horizon time.Time) (restored int, err error) {
 	after, afterID := time.Unix(0, 0).UTC(), uuid.Nil
-	var errs []error
 	for {
 		var rows []jobRow
 		err := w.core.db.Read(ctx).Raw(`SELECT id, kind, queue, generation, due_at FROM jobs
@@ -122,62 +99,90 @@ func (w *Worker) sweepQueue(ctx context.Context, queue string, horizon time.Time
 		if err != nil {
 			return restored, err
 		}
-		for i := range rows {
-			ok, err := w.restore(ctx, &rows[i])
-			if ok {
-				restored++
-			}
-			if err != nil {
-				errs = append(errs, err)
-			}
-			if len(errs) == maxSweepErrors {
-				return restored, errors.Join(errs...)
-			}
+		n, err := w.restoreAll(ctx, rows)
+		restored += n
+		if err != nil {
+			return restored, err
 		}
 		if len(rows) < sweepPage {
-			return restored, errors.Join(errs...)
+			return restored, nil
 		}
 		last := rows[len(rows)-1]
 		after, afterID = *last.DueAt, last.ID
 	}
 }
 
-// maxSweepErrors is how many jobs of a queue may fail to be delivered before the
-// sweep turns to the next queue.
-const maxSweepErrors = 3
-
-// restore delivers a job unless Redis has it, and reports whether it did.
-func (w *Worker) restore(ctx context.Context, row *jobRow) (bool, error) {
+// restoreAll delivers those of the jobs that Redis lacks and returns how many it
+// delivered. They become due anew, in one transaction.
+func (w *Worker) restoreAll(ctx context.Context, rows []jobRow) (int, error) {
 	c, now := w.core, w.core.clock.Now()
-	next := row.delivery()
-	next.due = now
-	stored, err := c.courier.put(ctx, next)
-	if err != nil {
-		return false, fmt.Errorf("deliver %s: %w", row.Kind, err)
+	fates := make([]fate, len(rows))
+	var wg sync.WaitGroup
+	for i := range rows { // side by side, so that they go in few pipelines
+		wg.Go(func() { fates[i] = w.restore(ctx, &rows[i], now) })
 	}
-	if !stored {
-		lost, err := w.lost(ctx, row, next)
-		if err != nil || !lost {
-			return false, err
+	wg.Wait()
+	var errs []error
+	var again []delivery
+	same, next := map[int][]uuid.UUID{}, map[int][]uuid.UUID{} // by generation
+	for i, f := range fates {
+		errs = append(errs, f.err)
+		row := &rows[i]
+		switch {
+		case f.delivered:
+			same[row.Generation] = append(same[row.Generation], row.ID)
+		case f.lost:
+			next[row.Generation] = append(next[row.Generation], row.ID)
+			again = append(again, delivery{id: row.ID, generation: row.Generation + 1, kind: row.Kind, queue: row.Queue, due: now})
 		}
-		next.generation++
 	}
-	err = c.db.Tx(ctx, func(tx *db.Tx) error {
-		n, err := tx.Change(`UPDATE jobs SET generation = ?, due_at = ? WHERE id = ? AND generation = ? AND state = 'ready'`,
-			next.generation, now, row.ID, row.Generation)
-		if err == nil && n == 1 && next.generation > row.Generation {
-			tx.After(func() { c.courier.send(next) })
+	restored := 0
+	err := c.db.Tx(ctx, func(tx *db.Tx) error {
+		restored = 0
+		for step, by := range []map[int][]uuid.UUID{same, next} {
+			for generation, ids := range by {
+				// One that has released itself since is due later, and stays so.
+				n, err := tx.Change("UPDATE jobs SET generation = ?, due_at = ? WHERE id IN ? AND generation = ? AND state = 'ready' AND due_at <= ?",
+					generation+step, now, ids, generation, now)
+				if err != nil {
+					return err
+				}
+				restored += int(n)
+			}
 		}
-		return err
+		tx.After(func() { c.courier.send(again...) })
+		return nil
 	})
-	return err == nil, err
+	return restored, errors.Join(append(errs, err)...)
+}
+
+// fate is what a sweep found out about a job.
+type fate struct {
+	delivered bool // Redis lacked it and has it now
+	lost      bool // Redis has it and will never run it
+	err       error
+}
+
+// restore delivers a job unless Redis has it.
+func (w *Worker) restore(ctx context.Context, row *jobRow, now time.Time) fate {
+	d := row.delivery()
+	d.due = now
+	stored, err := w.core.courier.put(ctx, d)
+	if err != nil {
+		return fate{err: fmt.Errorf("deliver %s: %w", row.Kind, err)}
+	}
+	if stored {
+		return fate{delivered: true}
+	}
+	lost, err := w.lost(ctx, row, d)
+	return fate{lost: lost, err: err}
 }
 
 // lost looks at a task that Redis still holds for a ready job. One that is over
 // there, archived after a worker died or by hand, will never run again; one that
 // waits for a time later than the database says is told to run.
 func (w *Worker) lost(ctx context.Context, row *jobRow, d delivery) (bool, error) {
-	info, err := w.sys.inspector.GetTaskInfo(row.Queue, d.payload())
+	info, err := w.sys.broker(row.Queue).inspector.GetTaskInfo(row.Queue, d.payload())
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		return false, nil // gone between two looks; the next sweep decides
 	}

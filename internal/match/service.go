@@ -11,14 +11,10 @@ import (
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
-	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/trip"
 )
-
-// ErrNoTrip is why an order expires: nobody offered a trip in time.
-var ErrNoTrip = fault.New(fault.Conflict, "no_trip", "no trip was found in time")
 
 const (
 	searchEvery = 30 * time.Second      // an order that waits searches again at least so often
@@ -30,9 +26,8 @@ const (
 
 // Orders is what matching needs of orders.
 type Orders interface {
-	// Request returns what the order asks, how long it may look for a trip, and
-	// whether it is still looking.
-	Request(ctx context.Context, orderID uuid.UUID) (req Request, until time.Time, waiting bool, err error)
+	// Request returns what the order asks and whether it looks for a trip.
+	Request(ctx context.Context, orderID uuid.UUID) (req Request, waiting bool, err error)
 	// Matched moves the order from matching to matched.
 	Matched(tx *db.Tx, orderID, tripID uuid.UUID, pickupAt, dropoffAt time.Time) error
 	// Waiting returns up to limit orders that look for a trip and start in the
@@ -72,7 +67,7 @@ type commit func(ctx context.Context, fn func(tx *db.Tx) error) error
 // place puts the order on the best trip. The board may be stale: who loses the
 // race for a trip takes its new version and searches again.
 func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) error {
-	req, until, waiting, err := s.orders.Request(ctx, orderID)
+	req, waiting, err := s.orders.Request(ctx, orderID)
 	if err != nil || !waiting {
 		return err
 	}
@@ -82,7 +77,7 @@ func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) err
 			return err
 		}
 		if !ok {
-			return s.later(until)
+			return jobs.Release(searchEvery, "no trip yet")
 		}
 		err = done(ctx, func(tx *db.Tx) error {
 			if err := s.trips.Assign(tx, offer.Trip, offer.Version); err != nil {
@@ -116,15 +111,6 @@ func (s *Service) search(ctx context.Context, req Request) (Offer, bool, error) 
 	return offer, ok, nil
 }
 
-// later says what becomes of an order that no trip suits.
-func (s *Service) later(until time.Time) error {
-	left := until.Sub(s.clock.Now())
-	if left <= 0 {
-		return jobs.Fail(ErrNoTrip)
-	}
-	return jobs.Release(min(searchEvery, left), "no trip yet")
-}
-
 // placed brings the board up to date with a match that was committed.
 func (s *Service) placed(ctx context.Context, o Offer) {
 	t := o.Trip
@@ -138,9 +124,6 @@ func (s *Service) placed(ctx context.Context, o Offer) {
 // deadline first. Each is tried by itself: not all of them may find a seat.
 func (s *Service) wake(ctx context.Context, tripID uuid.UUID) error {
 	t, err := s.trips.Get(ctx, tripID)
-	if errors.Is(err, trip.ErrNotFound) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -20,22 +20,31 @@ type wakeWaitingArgs struct {
 }
 
 var (
+	// It has as much time as the order has, but not as many errors.
 	findTripKind = jobs.Kind[findTripArgs]{
-		Name: "match:find_trip", Queue: "match", Tries: 5, Timeout: 10 * time.Second,
+		Name: "match:find_trip", Queue: "match", Tries: 5, MaxExceptions: 5, Timeout: 10 * time.Second,
 		Backoff: jobs.Exponential(100*time.Millisecond, 10*time.Second),
+		Tags:    func(a findTripArgs) []string { return []string{"order:" + a.OrderID.String()} },
 	}
+	// It looks at the trip as it is when it starts: until then, one will do.
 	wakeWaitingKind = jobs.Kind[wakeWaitingArgs]{
 		Name: "match:wake_waiting", Queue: "match", Tries: 5, Timeout: 10 * time.Second,
-		Backoff: jobs.Exponential(100*time.Millisecond, 10*time.Second),
+		Backoff:           jobs.Exponential(100*time.Millisecond, 10*time.Second),
+		DeleteWhenMissing: true,
+		Unique:            func(a wakeWaitingArgs) string { return a.TripID.String() },
+		UntilStart:        true,
+		Tags:              func(a wakeWaitingArgs) []string { return []string{"trip:" + a.TripID.String()} },
 	}
 )
 
 // FindTrip returns the job that puts an order on a trip. It is released while
-// no trip suits the order, and fails with the cause no_trip when its time is up.
-func FindTrip(orderID uuid.UUID) jobs.Job { return findTripKind.New(findTripArgs{orderID}) }
+// no trip suits the order, and fails with jobs.ErrDeadline when its time is up.
+func FindTrip(orderID uuid.UUID, until time.Time) jobs.Job {
+	return findTripKind.New(findTripArgs{orderID}).Until(until)
+}
 
 // WakeWaiting returns the job that makes the waiting orders that the trip suits
-// search again. Whoever offers a trip or frees seats on one dispatches it.
+// search again: trip.Config's Roomier.
 func WakeWaiting(tripID uuid.UUID) jobs.Job { return wakeWaitingKind.New(wakeWaitingArgs{tripID}) }
 
 // Register attaches the handlers of this package's jobs.

@@ -4,6 +4,7 @@ package notify
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,11 +15,15 @@ type Event string
 
 // The events.
 const (
-	Matched   Event = "matched"   // an order is confirmed on a trip
-	Joined    Event = "joined"    // another rider shares the car
-	Expired   Event = "expired"   // no trip was found in time
-	Declined  Event = "declined"  // the fare could not be held
-	Cancelled Event = "cancelled" // an order was called off, or gave up its seat
+	Matched    Event = "matched"    // an order is confirmed on a trip
+	Joined     Event = "joined"     // another rider shares the car
+	Reminder   Event = "reminder"   // the pickup is near
+	Rematching Event = "rematching" // the trip was called off; another one is looked for
+	Expired    Event = "expired"    // no trip was found in time
+	Declined   Event = "declined"   // the fare could not be held
+	Cancelled  Event = "cancelled"  // an order was called off, or gave up its seat
+	Announced  Event = "broadcast"  // an operator tells all riders in an area
+	Statement  Event = "statement"  // what a driver's day came to
 )
 
 // Audience is whom a notice goes to, seen from the order it is about.
@@ -32,12 +37,13 @@ const (
 )
 
 // Notice is one message in one person's inbox. A person gets at most one for
-// each event of an order.
+// each event of what it is about.
 type Notice struct {
 	ID        uuid.UUID `gorm:"primaryKey"`
 	UserID    uuid.UUID
 	Event     Event
-	OrderID   uuid.UUID
+	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day
+	OrderID   uuid.NullUUID // the order it is about, if any
 	Text      string
 	CreatedAt time.Time
 }
@@ -49,8 +55,19 @@ type Ride struct {
 	DriverID uuid.UUID   // Nil when the order has no trip
 	Others   []uuid.UUID // the riders of the car's other orders
 	PickupAt time.Time   // zero when the order has no trip
+	Seated   bool        // whether it has a place in its trip's plan
+	Round    int         // how often it has lost its trip
 	Origin   string      // names of places, may be empty
 	Dest     string
+}
+
+// about returns what notices of the ride are about: the order, and from the
+// second trip on another id made of it, so that everyone is told anew.
+func (r Ride) about() uuid.UUID {
+	if r.Round == 0 {
+		return r.OrderID
+	}
+	return uuid.NewSHA1(r.OrderID, []byte("round "+strconv.Itoa(r.Round)))
 }
 
 // recipients returns whom an audience of the ride consists of.
@@ -77,6 +94,10 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 		return fmt.Sprintf("A rider%s has joined your trip. Pickup at %s.", way, at)
 	case ev == Joined:
 		return "Another rider will share your car. Your arrival stays within the time we promised."
+	case ev == Reminder:
+		return fmt.Sprintf("Your ride%s: your driver picks you up at %s.", way, at)
+	case ev == Rematching:
+		return fmt.Sprintf("Your driver cannot take you%s after all. We are looking for another car.", way)
 	case ev == Expired:
 		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
 	case ev == Declined:
@@ -115,7 +136,7 @@ func texted(ev Event, to Audience) bool {
 	switch ev {
 	case Matched:
 		return to == ToRider || to == ToDriver
-	case Expired, Declined, Cancelled:
+	case Reminder, Rematching, Expired, Declined, Cancelled:
 		return to == ToRider
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	events    = []Event{Matched, Joined, Expired, Declined, Cancelled}
+	events    = []Event{Matched, Joined, Reminder, Rematching, Expired, Declined, Cancelled}
 	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
@@ -29,6 +29,8 @@ func TestWords(t *testing.T) {
 		{Expired, ToRider, "We found no car for your ride from Caohejing to Lujiazui in time. You pay nothing."},
 		{Declined, ToRider, "The payment for your ride from Caohejing to Lujiazui was declined, so your seat was given up."},
 		{Cancelled, ToRider, "Your ride from Caohejing to Lujiazui is cancelled. The money held for it is released."},
+		{Reminder, ToRider, "Your ride from Caohejing to Lujiazui: your driver picks you up at 07:45."},
+		{Rematching, ToRider, "Your driver cannot take you from Caohejing to Lujiazui after all. We are looking for another car."},
 		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
 	}
 	for _, tt := range tests {
@@ -77,7 +79,7 @@ func TestRecipients(t *testing.T) {
 
 func TestTexted(t *testing.T) {
 	want := map[Event][]Audience{
-		Matched: {ToRider, ToDriver}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
+		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
 	}
 	for _, ev := range events {
 		for _, to := range audiences {

@@ -9,12 +9,23 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/seal"
 )
 
-// Rides tells what notices say about an order.
+// Rides tells what notices say about an order, and who is about to ride.
 type Rides interface {
 	Ride(ctx context.Context, order uuid.UUID) (Ride, error)
+
+	// Upcoming returns, of up to limit orders after the one named that wait for a
+	// trip or a pickup and start in the area, the riders, and the last of those
+	// orders, from which to go on; Nil when there are no more.
+	Upcoming(ctx context.Context, in Area, after uuid.UUID, limit int) (riders []uuid.UUID, last uuid.UUID, err error)
+}
+
+// Statements tells what a driver's statement of a day says; pay.Service is one.
+type Statements interface {
+	Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total money.Amount, err error)
 }
 
 // Phones tells a person's number, in E.164 form.
@@ -22,23 +33,26 @@ type Phones interface {
 	Phone(ctx context.Context, user uuid.UUID) (string, error)
 }
 
-// Dispatcher starts single jobs in a transaction; *jobs.Client is one.
-type Dispatcher interface {
+// Queue starts jobs and flows, and cancels them, in a transaction; *jobs.Client is one.
+type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+	Start(tx *db.Tx, s jobs.Subject, f jobs.Flow) (uuid.UUID, error)
+	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
 }
 
 // Deps is what a Service works with. Everything but SMSPerSecond must be given.
 type Deps struct {
-	DB      *db.DB
-	Jobs    Dispatcher
-	Limiter *jobs.Limiter
-	Rides   Rides
-	Phones  Phones
-	Texter  Texter
-	Hub     *Hub
-	Box     *seal.Box
-	Clock   clock.Clock
-	Zone    *time.Location // of the times in messages
+	DB         *db.DB
+	Jobs       Queue
+	Limiter    *jobs.Limiter
+	Rides      Rides
+	Statements Statements
+	Phones     Phones
+	Texter     Texter
+	Hub        *Hub
+	Box        *seal.Box
+	Clock      clock.Clock
+	Zone       *time.Location // of the times in messages
 
 	// SMSPerSecond is how many SMS the provider takes a second from all
 	// processes together; 0 means any number.

@@ -10,7 +10,7 @@ import (
 )
 
 // insert writes a notice and reports whether it is new; one about the same
-// event of the same order, in the same inbox, stays as it is.
+// event of the same thing, in the same inbox, stays as it is.
 func insert(tx *db.Tx, n *Notice) (fresh bool, err error) {
 	err = tx.Create(n).Error
 	if errors.Is(err, db.ErrDuplicate) {

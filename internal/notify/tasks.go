@@ -2,12 +2,12 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
@@ -18,32 +18,40 @@ type sendArgs struct {
 	To    Audience  `json:"to"`
 }
 
-type smsArgs struct {
-	Notice uuid.UUID `json:"notice_id"`
-	User   uuid.UUID `json:"user_id"`
+type remindArgs struct {
+	Order uuid.UUID `json:"order_id"`
 }
 
-type codeArgs struct {
-	User    uuid.UUID `json:"user_id"`
-	Code    string    `json:"code"`
-	Expires time.Time `json:"expires_at"`
+type statementArgs struct {
+	Driver uuid.UUID `json:"driver_id"`
+	Day    clock.Day `json:"day"`
 }
 
+// A notice about an order that was deleted meanwhile is not missed.
 var sendKind = jobs.Kind[sendArgs]{
 	Name: "notify:send", Queue: "notify", Tries: 8,
 	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true,
+	Tags:              func(a sendArgs) []string { return []string{"order:" + a.Order.String()} },
 }
 
-var smsKind = jobs.Kind[smsArgs]{
-	Name: "notify:sms", Queue: "sms", Tries: 8,
-	Backoff: jobs.Exponential(2*time.Second, 5*time.Minute), Timeout: 15 * time.Second,
+// It waits for long: who it was meant for may be gone by then.
+var remindKind = jobs.Kind[remindArgs]{
+	Name: "notify:remind", Queue: "notify", Tries: 8,
+	Backoff: jobs.Exponential(time.Second, 30*time.Second), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true,
+	Tags:              func(a remindArgs) []string { return []string{"order:" + a.Order.String()} },
 }
 
-// A code lives for minutes, so its SMS is tried again soon or not at all.
-var codeKind = jobs.Kind[codeArgs]{
-	Name: "notify:code", Queue: "sms", Tries: 8,
-	Backoff: jobs.Exponential(time.Second, 30*time.Second), Timeout: 15 * time.Second, Sealed: true,
+var statementKind = jobs.Kind[statementArgs]{
+	Name: "notify:statement", Queue: "notify", Tries: 8,
+	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true, // a day without a trip has no statement
+	Tags:              func(a statementArgs) []string { return []string{"driver:" + a.Driver.String()} },
 }
+
+// RemindBefore is how long before the pickup a rider is reminded.
+const RemindBefore = 15 * time.Minute
 
 // Rider returns the job that tells the order's rider of an event.
 func Rider(order uuid.UUID, ev Event) jobs.Job { return sendKind.New(sendArgs{order, ev, ToRider}) }
@@ -55,18 +63,23 @@ func Driver(order uuid.UUID, ev Event) jobs.Job { return sendKind.New(sendArgs{o
 // Others returns the job that tells the riders of the same car's other orders of an event.
 func Others(order uuid.UUID, ev Event) jobs.Job { return sendKind.New(sendArgs{order, ev, ToOthers}) }
 
-// Code returns the job that sends a sign-in code by SMS. It is dropped when it
-// does not get its turn before the code expires.
-func Code(user uuid.UUID, code string, expires time.Time) jobs.Job {
-	return codeKind.New(codeArgs{user, code, expires})
+// Remind returns the job that reminds the order's rider of the pickup, once, if
+// the order still has its seat then. Whoever dispatches it says when.
+func Remind(order uuid.UUID) jobs.Job { return remindKind.New(remindArgs{order}) }
+
+// StatementReady returns the job that tells a driver what a day came to, and
+// nothing when there is no statement of it.
+func StatementReady(driver uuid.UUID, day clock.Day) jobs.Job {
+	return statementKind.New(statementArgs{driver, day})
 }
 
 // Register attaches the handlers of this package's jobs.
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, sendKind, s.send)
-	jobs.Handle(r, smsKind, s.sms, jobs.RateLimit(s.deps.Limiter,
-		func(ctx context.Context, args smsArgs) ([]jobs.Window, error) { return s.smsWindows(ctx, args.User) }))
-	jobs.Handle(r, codeKind, s.code, jobs.RateLimit(s.deps.Limiter, s.codeWindows))
+	jobs.Handle(r, remindKind, s.remind)
+	jobs.Handle(r, statementKind, s.tellStatement)
+	s.registerSMS(r)
+	s.registerBroadcasts(r)
 }
 
 func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) error {
@@ -74,71 +87,78 @@ func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) erro
 	if err != nil {
 		return err
 	}
+	if args.Event == Matched && ride.DriverID == uuid.Nil {
+		return jobs.Skip("the order has lost its trip since")
+	}
 	to := ride.recipients(args.To)
 	if len(to) == 0 {
 		return nil
 	}
-	return a.Done(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args, to) })
+	return a.Done(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args.Event, args.To, to) })
 }
 
-// tell writes a notice to everyone in to, and asks for the SMS and the live
-// hint that go with each notice that is new.
-func (s *Service) tell(ctx context.Context, tx *db.Tx, ride Ride, args sendArgs, to []uuid.UUID) error {
-	text := ride.words(args.Event, args.To, s.deps.Zone)
+// remind puts itself off where the plan has moved the pickup since.
+func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) error {
+	ride, err := s.deps.Rides.Ride(ctx, args.Order)
+	if err != nil {
+		return err
+	}
+	left := ride.PickupAt.Sub(s.deps.Clock.Now())
+	switch {
+	case !ride.Seated:
+		return jobs.Skip("the order has no seat")
+	case left <= 0:
+		return jobs.Skip("the pickup is over")
+	case left > RemindBefore:
+		return jobs.Release(left-RemindBefore, "the pickup is later now")
+	}
+	return a.Done(ctx, func(tx *db.Tx) error {
+		return s.tell(ctx, tx, ride, Reminder, ToRider, ride.recipients(ToRider))
+	})
+}
+
+func (s *Service) tellStatement(ctx context.Context, a *jobs.Attempt, args statementArgs) error {
+	rides, total, err := s.deps.Statements.Figures(ctx, args.Driver, args.Day)
+	if err != nil {
+		return err
+	}
+	n := s.newNotice(args.Driver, Statement, uuid.NewSHA1(args.Driver, []byte(args.Day)))
+	n.Text = fmt.Sprintf("Your statement of %s is ready. Rides: %d. Fares held: %s.", args.Day, rides, total)
+	return a.Done(ctx, func(tx *db.Tx) error {
+		_, err := s.put(ctx, tx, &n)
+		return err
+	})
+}
+
+// tell writes a notice to everyone in to, and asks for the SMS that go with
+// those that are new.
+func (s *Service) tell(ctx context.Context, tx *db.Tx, ride Ride, ev Event, as Audience, to []uuid.UUID) error {
+	text := ride.words(ev, as, s.deps.Zone)
 	var texts []jobs.Job
 	for _, user := range to {
-		n := Notice{
-			ID: uuid.Must(uuid.NewV7()), UserID: user, Event: args.Event, OrderID: args.Order,
-			Text: text, CreatedAt: s.deps.Clock.Now(),
-		}
-		fresh, err := insert(tx, &n)
+		n := s.newNotice(user, ev, ride.about())
+		n.OrderID, n.Text = uuid.NullUUID{UUID: ride.OrderID, Valid: true}, text
+		fresh, err := s.put(ctx, tx, &n)
 		if err != nil {
 			return err
 		}
-		if !fresh {
-			continue
-		}
-		tx.After(func() { s.deps.Hub.Publish(ctx, UserTopic(user)) })
-		if texted(args.Event, args.To) {
+		if fresh && texted(ev, as) {
 			texts = append(texts, smsKind.New(smsArgs{n.ID, user}))
 		}
 	}
 	return s.deps.Jobs.Dispatch(tx, texts...)
 }
 
-func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error {
-	n, err := s.notice(ctx, args.Notice)
-	if errors.Is(err, db.ErrNotFound) {
-		return jobs.Fail(err)
-	}
-	if err != nil {
-		return err
-	}
-	return s.text(ctx, a.Key(), args.User, n.Text)
+func (s *Service) newNotice(user uuid.UUID, ev Event, about uuid.UUID) Notice {
+	return Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, Event: ev, AboutID: about, CreatedAt: s.deps.Clock.Now()}
 }
 
-func (s *Service) code(ctx context.Context, a *jobs.Attempt, args codeArgs) error {
-	if s.late(args) {
-		return nil
+// put writes a notice, has open pages look for it, and reports whether it is new.
+func (s *Service) put(ctx context.Context, tx *db.Tx, n *Notice) (fresh bool, err error) {
+	fresh, err = insert(tx, n)
+	if fresh {
+		topic := UserTopic(n.UserID)
+		tx.After(func() { s.deps.Hub.Publish(ctx, topic) })
 	}
-	return s.text(ctx, a.Key(), args.User, fmt.Sprintf("%s is your Spotpool sign-in code.", args.Code))
-}
-
-// codeWindows lets a code that is too late pass the limits, so that it is
-// dropped now and costs the number nothing.
-func (s *Service) codeWindows(ctx context.Context, args codeArgs) ([]jobs.Window, error) {
-	if s.late(args) {
-		return nil, nil
-	}
-	return s.smsWindows(ctx, args.User)
-}
-
-func (s *Service) late(args codeArgs) bool { return !s.deps.Clock.Now().Before(args.Expires) }
-
-func (s *Service) text(ctx context.Context, key string, user uuid.UUID, text string) error {
-	phone, err := s.deps.Phones.Phone(ctx, user)
-	if err != nil {
-		return err
-	}
-	return s.deps.Texter.Text(ctx, key, phone, text)
+	return fresh, err
 }

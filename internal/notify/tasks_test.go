@@ -16,6 +16,7 @@ import (
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+	"github.com/spotpool/spotpool/internal/money"
 )
 
 // world is a notification service in a world of one ride.
@@ -25,6 +26,10 @@ type world struct {
 	clock *clock.Fake
 	ride  Ride
 	sent  phone
+
+	upcoming [][]uuid.UUID // the riders of each page of a broadcast
+	asked    chan int      // nil, or told which page is asked for before it is answered
+	goOn     chan error    // the answer's error, when asked is not nil
 }
 
 func (w *world) Ride(_ context.Context, order uuid.UUID) (Ride, error) {
@@ -39,16 +44,44 @@ func (w *world) Phone(_ context.Context, user uuid.UUID) (string, error) { retur
 
 func number(user uuid.UUID) string { return "+86 " + user.String() }
 
+// Figures knows the statement of one driver, the ride's.
+func (w *world) Figures(_ context.Context, driver uuid.UUID, _ clock.Day) (int, money.Amount, error) {
+	if driver != w.ride.DriverID {
+		return 0, 0, fault.New(fault.NotFound, "statement_not_found", "no such statement")
+	}
+	return 7, 12345, nil
+}
+
+// Upcoming answers with the pages of w.upcoming; their orders are numbered ids.
+func (w *world) Upcoming(ctx context.Context, _ Area, after uuid.UUID, _ int) (riders []uuid.UUID, last uuid.UUID, err error) {
+	page := int(after[15])
+	if w.asked != nil {
+		w.asked <- page
+		if err := <-w.goOn; err != nil {
+			return nil, uuid.Nil, err
+		}
+	}
+	if page < len(w.upcoming)-1 {
+		last[15] = byte(page + 1)
+	}
+	return w.upcoming[page], last, nil
+}
+
 // phone is a Texter that keeps what it is given.
 type phone struct {
 	mu    sync.Mutex
 	texts []string // "number: text"
 	keys  []string
+	out   error // of the provider
+	calls int
 }
 
 func (p *phone) Text(_ context.Context, key, number, text string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.calls++; p.out != nil {
+		return p.out
+	}
 	p.texts = append(p.texts, number+": "+text)
 	p.keys = append(p.keys, key)
 	return nil
@@ -73,12 +106,12 @@ func newWorld(t *testing.T, perSecond int) *world {
 		queue: h,
 		clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)),
 		ride: Ride{
-			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(),
+			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(), Seated: true, PickupAt: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC),
 			Others: []uuid.UUID{uuid.New(), uuid.New()}, Origin: "A", Dest: "B",
 		},
 	}
 	w.Service = New(Deps{
-		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Phones: w,
+		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Statements: w, Phones: w,
 		Texter: &w.sent, Hub: NewHub(h.System.Redis(), slog.New(slog.DiscardHandler)), Box: jobstest.Box(t),
 		Clock: w.clock, Zone: time.UTC, SMSPerSecond: perSecond,
 	})
@@ -219,7 +252,7 @@ func TestInboxPagesAndSince(t *testing.T) {
 	user := uuid.New()
 	var ids []uuid.UUID
 	for range 5 {
-		n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, OrderID: uuid.New(), Event: Expired, CreatedAt: w.clock.Now()}
+		n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, AboutID: uuid.New(), Event: Expired, CreatedAt: w.clock.Now()}
 		ids = append(ids, n.ID)
 		err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error {
 			_, err := insert(tx, &n)

@@ -97,6 +97,14 @@ func TestHoldsAgree(t *testing.T) {
 		}
 	}
 	damages := map[string]damage{
+		"looks for another trip, held": {"", func(w *world, o Order) {
+			w.exec("UPDATE orders SET rematches = 1 WHERE id = ?", o.ID)
+			set(Matching, "held")(w, o)
+		}},
+		"looks for another trip, not held": {"is matching and its payment none", func(w *world, o Order) {
+			w.exec("UPDATE orders SET rematches = 1 WHERE id = ?", o.ID)
+			set(Matching, "none")(w, o)
+		}},
 		"no payment": {"its payment missing", func(w *world, o Order) { w.exec("DELETE FROM payments WHERE order_id = ?", o.ID) }},
 	}
 	for s, fine := range map[Status][]string{

@@ -1,6 +1,8 @@
 package order
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/jobs"
@@ -9,12 +11,14 @@ import (
 	"github.com/spotpool/spotpool/internal/pay"
 )
 
-// Fulfil is how an order is carried out: find a trip, hold the fare, confirm,
-// tell everyone in the car. When any of that fails, or the rider cancels, what
-// was done is undone. A notice that cannot be written does not undo the order.
-func Fulfil(id uuid.UUID) jobs.Flow {
+// Fulfil is how an order is carried out: find a trip before the time is up, hold
+// the fare, confirm, tell everyone in the car. When any of that fails, or the rider
+// cancels, what was done is undone. A notice that cannot be written does not undo
+// the order. An order that has lost its trip goes the same way once more; its fare
+// is held already.
+func Fulfil(id uuid.UUID, until time.Time) jobs.Flow {
 	return jobs.Chain(
-		match.FindTrip(id),
+		match.FindTrip(id, until),
 		pay.Hold(id),
 		Confirm(id),
 		jobs.Batch(

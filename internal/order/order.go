@@ -30,7 +30,7 @@ const (
 var transitions = map[Status][]Status{
 	Matching:  {Matched, Cancelled, Expired},
 	Matched:   {Confirmed, Cancelled, Expired},
-	Confirmed: {Onboard, Cancelled},
+	Confirmed: {Onboard, Cancelled, Matching},
 	Onboard:   {Completed},
 }
 
@@ -53,11 +53,12 @@ var seated = []Status{Matched, Confirmed, Onboard}
 // active are the statuses that count towards the number of orders a rider may hold.
 var active = append([]Status{Matching}, seated...)
 
-// Reasons why an order was cancelled or has expired; besides these, the code of
-// the fault that made its flow fail.
+// Reasons why an order was cancelled, has expired or lost its trip; besides these,
+// the code of the fault that made its flow fail.
 const (
 	ReasonRider  = "cancelled_by_rider"
 	ReasonNoTrip = "no_trip"
+	ReasonTrip   = "trip_cancelled"
 )
 
 // Order is one rider's wish. Times are UTC.
@@ -65,13 +66,14 @@ type Order struct {
 	ID           uuid.UUID
 	RiderID      uuid.UUID
 	Status       Status
-	Reason       string // why it was cancelled or has expired
+	Reason       string // why it was cancelled, has expired, or looks for another trip
 	Seats        int
 	Origin       trip.Place
 	Dest         trip.Place
 	DepartAfter  time.Time
 	ArriveBefore time.Time
 	MatchUntil   time.Time // expires then, unless a trip was found
+	Rematches    int       // how often it has lost its trip
 	Metres       int       // the direct way
 	Duration     time.Duration
 	Fare         money.Amount

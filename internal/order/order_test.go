@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func TestTransitions(t *testing.T) {
 	allowed := map[[2]Status]bool{
 		{Matching, Matched}: true, {Matching, Cancelled}: true, {Matching, Expired}: true,
 		{Matched, Confirmed}: true, {Matched, Cancelled}: true, {Matched, Expired}: true,
-		{Confirmed, Onboard}: true, {Confirmed, Cancelled}: true,
+		{Confirmed, Onboard}: true, {Confirmed, Cancelled}: true, {Confirmed, Matching}: true,
 		{Onboard, Completed}: true,
 	}
 	for _, from := range all {
@@ -61,7 +62,7 @@ func TestStatusSets(t *testing.T) {
 
 func TestFulfilReadsAsASentence(t *testing.T) {
 	const want = "match:find_trip → pay:hold → order:confirm → (notify:send | notify:send | notify:send), or else order:give_up"
-	if got := Fulfil(uuid.New()).String(); got != want {
+	if got := Fulfil(uuid.New(), noon).String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -71,6 +72,18 @@ func TestJobs(t *testing.T) {
 	for kind, job := range map[string]jobs.Job{"order:confirm": Confirm(id), "order:give_up": GiveUp(id)} {
 		if got := string(job.Args()); job.Kind() != kind || got != `{"order_id":"01920000-0000-7000-8000-000000000001"}` {
 			t.Errorf("%s %s, want %s of the order", job.Kind(), got, kind)
+		}
+	}
+}
+
+func TestTags(t *testing.T) {
+	id, lost := uuid.New(), uuid.New()
+	order, both := []string{"order:" + id.String()}, []string{"order:" + id.String(), "trip:" + lost.String()}
+	for _, c := range []struct{ got, want []string }{
+		{confirmKind.Tags(orderArgs{id}), order}, {giveUpKind.Tags(orderArgs{id}), order}, {rematchKind.Tags(rematchArgs{id, lost}), both},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("tags %v, want %v", c.got, c.want)
 		}
 	}
 }

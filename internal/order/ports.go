@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,11 +15,10 @@ import (
 
 // What matching and notices ask of orders: match.Orders and notify.Rides.
 
-// Request returns what an order asks of a trip, until when, and whether it
-// still waits for one.
-func (s *Service) Request(ctx context.Context, id uuid.UUID) (match.Request, time.Time, bool, error) {
+// Request returns what an order asks of a trip, and whether it waits for one.
+func (s *Service) Request(ctx context.Context, id uuid.UUID) (match.Request, bool, error) {
 	o, err := s.Get(ctx, id)
-	return o.request(), o.MatchUntil, o.Status == Matching, err
+	return o.request(), o.Status == Matching, err
 }
 
 func (o Order) request() match.Request {
@@ -55,7 +55,9 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 	if err != nil {
 		return notify.Ride{}, err
 	}
-	ride := notify.Ride{OrderID: o.ID, RiderID: o.RiderID, Origin: o.Origin.Name, Dest: o.Dest.Name}
+	ride := notify.Ride{
+		OrderID: o.ID, RiderID: o.RiderID, Seated: o.Seated(), Round: o.Rematches, Origin: o.Origin.Name, Dest: o.Dest.Name,
+	}
 	if !o.TripID.Valid {
 		return ride, nil
 	}
@@ -67,4 +69,25 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 	err = s.db.Read(ctx).Raw("SELECT DISTINCT rider_id FROM orders WHERE trip_id = ? AND status IN ? AND rider_id <> ?",
 		t.ID, seated, o.RiderID).Scan(&ride.Others).Error
 	return ride, err
+}
+
+// Upcoming returns the riders whose orders start in an area and wait for a trip or
+// for a pickup, of up to limit orders after the one named, and the last of those
+// orders; Nil when there are no more.
+func (s *Service) Upcoming(ctx context.Context, in notify.Area, after uuid.UUID, limit int) (riders []uuid.UUID, last uuid.UUID, err error) {
+	now, box := s.clock.Now(), geo.Around(float64(in.Radius), in.Point)
+	var rows []row
+	err = s.db.Read(ctx).Select("id, rider_id, origin_lat, origin_lng").Where("id > ?", after).
+		Where("(status = ? AND match_until > ?) OR (status IN ? AND pickup_at > ?)", Matching, now, []Status{Matched, Confirmed}, now).
+		Where("origin_lat BETWEEN ? AND ? AND origin_lng BETWEEN ? AND ?", box.MinLat, box.MaxLat, box.MinLng, box.MaxLng).
+		Order("id").Limit(limit).Find(&rows).Error
+	for _, r := range rows {
+		if in.Holds(r.Origin.Point) && !slices.Contains(riders, r.RiderID) {
+			riders = append(riders, r.RiderID)
+		}
+	}
+	if len(rows) == limit {
+		last = rows[limit-1].ID
+	}
+	return riders, last, err
 }

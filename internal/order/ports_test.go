@@ -21,12 +21,12 @@ func TestRequest(t *testing.T) {
 	want := match.Request{OrderID: o.ID, Origin: place(5), Dest: place(25), Seats: 1, Earliest: noon, Latest: at(45)}
 	for _, status := range all {
 		w.exec("UPDATE orders SET status = ? WHERE id = ?", status, o.ID)
-		req, until, waiting, err := w.Request(t.Context(), o.ID)
-		if req != want || until != at(5) || waiting != (status == Matching) || err != nil {
-			t.Errorf("%s: %+v until %v, waiting %v, %v", status, req, until, waiting, err)
+		req, waiting, err := w.Request(t.Context(), o.ID)
+		if req != want || waiting != (status == Matching) || err != nil {
+			t.Errorf("%s: %+v, waiting %v, %v", status, req, waiting, err)
 		}
 	}
-	if _, _, waiting, err := w.Request(t.Context(), uuid.New()); waiting || !errors.Is(err, ErrNotFound) {
+	if _, waiting, err := w.Request(t.Context(), uuid.New()); waiting || !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such order: waiting %v, %v", waiting, err)
 	}
 }
@@ -115,12 +115,66 @@ func TestRide(t *testing.T) {
 	w.cancelled(gone)
 	want := notify.Ride{
 		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID, Others: []uuid.UUID{other},
-		PickupAt: at(15), Origin: "a place", Dest: "a place",
+		PickupAt: at(15), Seated: true, Origin: "a place", Dest: "a place",
 	}
 	if got, err := w.Ride(t.Context(), o.ID); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
 	}
 	if _, err := w.Ride(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such order: %v", err)
+	}
+}
+
+func TestUpcoming(t *testing.T) {
+	w := newWorld(t)
+	ride := w.offered(8)
+	from := func(lat float64, rider uuid.UUID) Order {
+		wish := aWish()
+		wish.Origin, wish.Dest = place(lat), place(lat+20)
+		return w.placed(rider, wish)
+	}
+	seated := func(o Order, pickup float64) Order {
+		w.seat(o, ride, at(pickup), at(pickup+20))
+		return o
+	}
+	twice := w.person()
+	waits := from(10, w.person())
+	from(10, twice)
+	soon := seated(from(10, w.person()), 3)
+	from(11, twice)
+	seated(from(10, w.person()), 1) // picked up by then
+	from(12, w.person())            // in the box, not in the circle; a minute's way is 1.1 km
+	from(13, w.person())            // elsewhere
+	gone := from(10, w.person())
+	w.exec("UPDATE orders SET status = 'cancelled' WHERE id = ?", gone.ID)
+	sure := seated(from(9, w.person()), 4)
+	w.exec("UPDATE orders SET status = 'confirmed' WHERE id = ?", sure.ID)
+	w.exec("UPDATE orders SET origin_lng = 0.02 WHERE origin_lat = ?", place(12).Lat)
+	w.clock.Advance(2 * time.Minute)
+	in := notify.Area{Point: place(10).Point, Radius: 2300} // two minutes' way, and a little
+
+	want := []uuid.UUID{waits.RiderID, twice, soon.RiderID, sure.RiderID}
+	riders, last, err := w.Upcoming(t.Context(), in, uuid.Nil, 100)
+	if err != nil || !slices.Equal(riders, want) || last != uuid.Nil {
+		t.Errorf("told %v, then %v, %v; want %v", riders, last, err, want)
+	}
+	var paged []uuid.UUID
+	pages := 0
+	for after := uuid.Nil; pages < 10; pages++ {
+		riders, last, err := w.Upcoming(t.Context(), in, after, 2)
+		if err != nil || len(riders) > 2 {
+			t.Fatal(riders, err)
+		}
+		paged = append(paged, riders...)
+		if after = last; last == uuid.Nil {
+			break
+		}
+	}
+	if want := []uuid.UUID{waits.RiderID, twice, soon.RiderID, twice, sure.RiderID}; !slices.Equal(paged, want) || pages < 2 {
+		t.Errorf("by twos %v, want %v", paged, want)
+	}
+	w.clock.Advance(3 * time.Minute) // nobody waits any more, everyone was picked up
+	if riders, _, err := w.Upcoming(t.Context(), in, uuid.Nil, 100); err != nil || len(riders) != 0 {
+		t.Errorf("afterwards %v, %v", riders, err)
 	}
 }

@@ -28,6 +28,7 @@ type Trips interface {
 	Get(ctx context.Context, id uuid.UUID) (trip.Trip, error)
 	Plans(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]trip.Plan, error)
 	RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error)
+	Cancel(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 }
 
 // Payments is what an order needs of payments.
@@ -101,7 +102,7 @@ func (s *Service) Place(tx *db.Tx, rider uuid.UUID, w Wish) (Order, error) {
 	if err := s.payments.Open(tx, o.ID, rider, o.Fare); err != nil {
 		return Order{}, err
 	}
-	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID))
+	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, o.MatchUntil))
 	return o, err
 }
 

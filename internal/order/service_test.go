@@ -39,7 +39,7 @@ func TestPlace(t *testing.T) {
 	if p := payments[o.ID]; err != nil || p.Amount != o.Fare || p.RiderID != rider || p.Status != "none" {
 		t.Errorf("payment %+v, %v", p, err)
 	}
-	if f := w.h.Flow(o.ID); f.Text != Fulfil(o.ID).String() || f.State != "running" {
+	if f := w.h.Flow(o.ID); f.Text != Fulfil(o.ID, o.MatchUntil).String() || f.State != "running" {
 		t.Errorf("flow %q is %s", f.Text, f.State)
 	}
 }
@@ -67,7 +67,7 @@ func TestPlaceLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%v, want %s", err, code)
 		}
 	}
-	for _, table := range []string{"orders", "order_events", "payments", "flows", "jobs", "batches"} {
+	for _, table := range []string{"orders", "order_events", "payments", "flows", "jobs", "job_batches"} {
 		if n := w.count("SELECT COUNT(*) FROM " + table); n != 0 {
 			t.Errorf("%d rows in %s", n, table)
 		}

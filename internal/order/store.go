@@ -24,6 +24,7 @@ type row struct {
 	DepartAfter  time.Time
 	ArriveBefore time.Time
 	MatchUntil   time.Time
+	Rematches    int
 	DistanceM    int
 	DurationS    int64
 	Fare         money.Amount
@@ -44,7 +45,7 @@ func (r row) order() Order {
 	return Order{
 		ID: r.ID, RiderID: r.RiderID, Status: r.Status, Reason: r.Reason, Seats: r.Seats,
 		Origin: r.Origin, Dest: r.Dest,
-		DepartAfter: r.DepartAfter, ArriveBefore: r.ArriveBefore, MatchUntil: r.MatchUntil,
+		DepartAfter: r.DepartAfter, ArriveBefore: r.ArriveBefore, MatchUntil: r.MatchUntil, Rematches: r.Rematches,
 		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Fare: r.Fare,
 		TripID: r.TripID, PickupAt: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
 		Version: r.Version, CreatedAt: r.CreatedAt, ChangedAt: r.ChangedAt,

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
-	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/pay"
 )
@@ -18,15 +17,19 @@ type orderArgs struct {
 	OrderID uuid.UUID `json:"order_id"`
 }
 
+func (a orderArgs) tags() []string { return []string{"order:" + a.OrderID.String()} }
+
 var confirmKind = jobs.Kind[orderArgs]{
 	Name: "order:confirm", Queue: "orders", Tries: 10, Timeout: 10 * time.Second,
 	Backoff: jobs.Exponential(time.Second, time.Minute),
+	Tags:    orderArgs.tags,
 }
 
 // Undoing must not be given up: its tries last for days.
 var giveUpKind = jobs.Kind[orderArgs]{
 	Name: "order:give_up", Queue: "orders", Tries: 60, Timeout: 10 * time.Second,
 	Backoff: jobs.Exponential(time.Second, time.Hour),
+	Tags:    orderArgs.tags,
 }
 
 // Confirm returns the job that confirms a matched order whose fare is held.
@@ -40,17 +43,34 @@ func GiveUp(id uuid.UUID) jobs.Job { return giveUpKind.New(orderArgs{id}) }
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, confirmKind, s.confirm)
 	jobs.Handle(r, giveUpKind, s.giveUp)
+	jobs.Handle(r, rematchKind, s.rematch)
 }
 
 func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
 	err := a.Done(ctx, func(tx *db.Tx) error {
-		now := s.clock.Now()
-		return s.move(tx, args.OrderID, Confirmed, "", "confirmed_at = ?", now)
+		if err := s.move(tx, args.OrderID, Confirmed, "", "confirmed_at = ?", s.clock.Now()); err != nil {
+			return err
+		}
+		return s.remindLater(tx, args.OrderID)
 	})
 	if errors.Is(err, errMoved) {
 		return jobs.Fail(err) // cancelled meanwhile: the catch chain takes over
 	}
 	return err
+}
+
+// remindLater has the rider reminded before the pickup, unless it is so near that
+// the notice of the confirmation will do.
+func (s *Service) remindLater(tx *db.Tx, id uuid.UUID) error {
+	o, err := get(tx.DB, id)
+	if err != nil {
+		return err
+	}
+	wait := o.PickupAt.Sub(s.clock.Now()) - notify.RemindBefore
+	if wait <= 0 {
+		return nil
+	}
+	return s.queue.Dispatch(tx, notify.Remind(id).In(wait))
 }
 
 func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
@@ -71,27 +91,24 @@ func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 
 // close moves an order that is not closed yet to where its failure leads.
 func (s *Service) close(tx *db.Tx, o *Order, cause string) error {
-	to := Cancelled
-	if cause == ReasonNoTrip {
-		to = Expired
+	to, reason := Cancelled, cause
+	if cause == jobs.ErrDeadline.Code { // only the search for a trip has one
+		to, reason = Expired, ReasonNoTrip
 	}
 	if !o.Status.Can(to) {
 		return nil
 	}
-	o.Status, o.Reason = to, cause
-	return s.move(tx, o.ID, to, cause, "")
+	o.Status, o.Reason = to, reason
+	return s.move(tx, o.ID, to, reason, "")
 }
 
-// freeSeats takes the order off its trip and lets those who wait know.
+// freeSeats takes the order off its trip, which offers the seats to those who wait.
 func (s *Service) freeSeats(tx *db.Tx, o Order) error {
 	if !o.TripID.Valid {
 		return nil
 	}
-	freed, err := s.trips.RemoveOrder(tx, o.TripID.UUID, o.ID)
-	if err != nil || !freed {
-		return err
-	}
-	return s.queue.Dispatch(tx, match.WakeWaiting(o.TripID.UUID))
+	_, err := s.trips.RemoveOrder(tx, o.TripID.UUID, o.ID)
+	return err
 }
 
 // farewell is what else is to be done for a closed order.

@@ -100,17 +100,28 @@ func TestAnOrderWithoutATripExpires(t *testing.T) {
 	o := w.placed(w.person(), aWish())
 	w.run()
 	w.h.Await("it waits", func() bool { return w.h.Events()["match:find_trip released"] > 0 })
-	w.clock.Advance(5 * time.Minute)
-	if _, err := w.h.Client.Wake(t.Context(), o.ID); err != nil {
-		t.Fatal(err)
-	}
-	if f := w.h.AwaitFlow(o.ID, "failed"); f.Cause != "no_trip" {
+	w.timeIsUp(o)
+	if f := w.h.AwaitFlow(o.ID, "failed"); f.Cause != jobs.ErrDeadline.Code {
 		t.Errorf("cause %q", f.Cause)
 	}
 	w.settled()
 	w.expect(o.ID, ReasonNoTrip, "none", Matching, Expired)
 	w.told("rider", o.RiderID, notify.Expired)
 	w.audited()
+}
+
+// timeIsUp moves the deadline of an order's search, which the queue tells by the
+// machine's clock, into the past.
+func (w *world) timeIsUp(o Order) {
+	w.t.Helper()
+	now := w.get(o.ID)
+	if n := w.count("SELECT COUNT(*) FROM jobs WHERE kind = 'match:find_trip' AND state = 'ready' AND retry_until = ?", now.MatchUntil); n != 1 {
+		w.t.Errorf("%d searches end when the order's time is up, want one", n)
+	}
+	w.exec("UPDATE jobs SET retry_until = ? WHERE kind = 'match:find_trip' AND state = 'ready'", time.Now().UTC())
+	if _, err := w.h.Client.Wake(w.t.Context(), o.ID); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func TestCancelWhileItWaitsForATrip(t *testing.T) {
@@ -165,7 +176,7 @@ func TestCancelAfterItIsConfirmed(t *testing.T) {
 			state := "cancelled"
 			if prune {
 				state = "done" // a flow of its own that undoes
-				for _, table := range []string{"jobs", "batches"} {
+				for _, table := range []string{"jobs", "job_batches"} {
 					w.exec("DELETE FROM "+table+" WHERE flow_id IN (SELECT id FROM flows WHERE subject_id = ?)", o.ID)
 				}
 				w.exec("DELETE FROM flows WHERE subject_id = ?", o.ID)
@@ -178,8 +189,8 @@ func TestCancelAfterItIsConfirmed(t *testing.T) {
 			w.expect(waits.ID, "", "held", Matching, Matched, Confirmed)
 			w.told("rider", o.RiderID, notify.Cancelled, notify.Matched)
 			w.told("driver", ride.DriverID, notify.Cancelled, notify.Matched, notify.Matched)
-			if n := w.h.Events()["match:wake_waiting done"]; n != 1 { // it would search again by itself, later
-				t.Errorf("those who wait were woken %d times, want once", n)
+			if n := w.h.Events()["match:wake_waiting done"]; n != 2 { // it would search again by itself, later
+				t.Errorf("those who wait were woken %d times, want for the new trip and for the free seat", n)
 			}
 			if on := w.get(waits.ID).TripID.UUID; on != ride.ID || w.seatsLeft(ride) != 0 {
 				t.Errorf("on trip %s with %d seats left", on, w.seatsLeft(ride))
@@ -213,12 +224,12 @@ func TestClose(t *testing.T) {
 		to     Status
 		reason string
 	}{
-		{Matching, "no_trip", Expired, "no_trip"},
-		{Matched, "no_trip", Expired, "no_trip"},
+		{Matching, "deadline_passed", Expired, "no_trip"},
+		{Matched, "deadline_passed", Expired, "no_trip"},
 		{Matching, "failed", Cancelled, "failed"},
 		{Matched, "payment_declined", Cancelled, "payment_declined"},
 		{Confirmed, "failed", Cancelled, "failed"},
-		{Confirmed, "no_trip", Confirmed, ""}, // cannot happen; must not harm
+		{Confirmed, "deadline_passed", Confirmed, ""}, // cannot happen; must not harm
 		{Onboard, "failed", Onboard, ""},
 		{Completed, "failed", Completed, ""},
 		{Cancelled, "failed", Cancelled, ""},

@@ -97,11 +97,17 @@ func (s *Service) window(w Wish, q Quote, now time.Time) (depart, arrive, until 
 		return depart, arrive, until, fault.Fieldf("arrive_before", "arrive_before_too_far",
 			"arrive_before must be within %d days", maxArrival/(24*time.Hour))
 	}
-	until = depart.Add(s.cfg.MatchFor)
-	if last := arrive.Add(-q.Duration); last.Before(until) {
-		until = last // a pickup later than that cannot arrive in time
+	return depart, arrive, s.matchUntil(depart, arrive, q.Duration), nil
+}
+
+// matchUntil returns how long a trip is looked for: a while from the given time on,
+// but not beyond the last pickup that can arrive in time.
+func (s *Service) matchUntil(from, arrive time.Time, direct time.Duration) time.Time {
+	until := from.Add(s.cfg.MatchFor)
+	if last := arrive.Add(-direct); last.Before(until) {
+		until = last
 	}
-	return depart, arrive, until, nil
+	return until
 }
 
 // usualDetour is how much longer than the direct way a rider accepts to sit in

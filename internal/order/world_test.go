@@ -42,17 +42,21 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
 	quiet := slog.New(slog.DiscardHandler)
-	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{Travel: ruler{}, DefaultDetour: trip.DefaultDetour})
-	w.payments = pay.New(w.h.DB, w.gateway, w.clock)
+	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{
+		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
+	})
+	w.payments = pay.New(pay.Deps{
+		DB: w.h.DB, Gateway: w.gateway, Rides: w.trips, Locks: jobs.NewLocker(w.h.System.Redis()), Clock: w.clock, Zone: time.UTC, Log: quiet,
+	})
 	w.Service = New(Deps{
 		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
 		Clock: w.clock, Config: usual,
 	})
 	matcher := match.NewService(match.NewBoard(w.trips, ruler{}, w.clock, quiet), w.trips, w.Service, w.h.Client, w.clock, quiet)
 	w.notices = notify.New(notify.Deps{
-		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
 	})
-	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register} {
+	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
 	}
 	return w
@@ -108,12 +112,23 @@ func (w *world) placed(rider uuid.UUID, wish Wish) Order {
 	return o
 }
 
-// offered is a trip from place 0 to place 30 that leaves in ten minutes.
-func (w *world) offered(seats int) (offered trip.Trip) {
+// offered is a trip from place 0 to place 30 that leaves ten minutes after noon.
+func (w *world) offered(seats int) trip.Trip {
+	w.t.Helper()
+	return w.offer(seats, at(10))
+}
+
+// offeredAt is one of four seats that leaves at a time.
+func (w *world) offeredAt(depart time.Time) trip.Trip {
+	w.t.Helper()
+	return w.offer(4, depart)
+}
+
+func (w *world) offer(seats int, depart time.Time) (offered trip.Trip) {
 	w.t.Helper()
 	w.tx(func(tx *db.Tx) (err error) {
 		offered, err = w.trips.Offer(tx, trip.Offer{
-			DriverID: uuid.Must(uuid.NewV7()), Origin: place(0), Dest: place(30), DepartAt: at(10), Seats: seats,
+			DriverID: uuid.Must(uuid.NewV7()), Origin: place(0), Dest: place(30), DepartAt: depart, Seats: seats,
 		})
 		return err
 	})
@@ -262,6 +277,7 @@ type gateway struct {
 	pay.Sandbox
 	declines atomic.Bool
 	meets    chan chan struct{} // nil: does not wait
+	holds    atomic.Int32
 	voids    atomic.Int32
 }
 
@@ -274,6 +290,7 @@ func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (st
 	if g.declines.Load() {
 		return "", pay.ErrDeclined
 	}
+	g.holds.Add(1)
 	return g.Sandbox.Hold(ctx, key, amount)
 }
 

@@ -3,6 +3,7 @@ package pay
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -105,4 +106,17 @@ func (s *Service) DoubleHolds(ctx context.Context) ([]string, error) {
 		findings = append(findings, fmt.Sprintf("hold %s belongs to more than one order", ref))
 	}
 	return findings, nil
+}
+
+// VoidsGivenUp returns a line for each payment whose release has failed for good
+// and was not made up for since; at most 100.
+func (s *Service) VoidsGivenUp(ctx context.Context) ([]string, error) {
+	var rows []Payment
+	err := s.db.Read(ctx).Where("void_failed_at IS NOT NULL").Order("order_id").Limit(findingsLimit).Find(&rows).Error
+	findings := make([]string, len(rows))
+	for i, p := range rows {
+		findings[i] = fmt.Sprintf("order %s: releasing %s was given up at %s; the payment is %s",
+			p.OrderID, p.Amount, p.VoidFailedAt.Format(time.RFC3339), p.Status)
+	}
+	return findings, err
 }

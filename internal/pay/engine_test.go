@@ -2,7 +2,11 @@ package pay
 
 import (
 	"context"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -18,15 +22,59 @@ import (
 type engine struct {
 	*Service
 	queue *jobstest.Harness
+	rides *rides
+	said  *lines
 }
 
 func startEngine(t *testing.T, gateway Gateway) *engine {
 	t.Helper()
 	h := jobstest.New(t)
-	e := &engine{New(h.DB, gateway, clock.System{}), h}
+	e := &engine{queue: h, rides: &rides{}, said: &lines{}}
+	e.Service = New(Deps{
+		DB: h.DB, Gateway: gateway, Rides: e.rides, Locks: jobs.NewLocker(h.System.Redis()), Clock: clock.System{}, Zone: time.UTC,
+		Log: slog.New(slog.NewTextHandler(e.said, nil)),
+	})
 	e.Register(h.Registry)
-	h.Work("pay")
+	h.Work("pay", "low")
 	return e
+}
+
+// rides are what every driver has driven, on any day.
+type rides struct {
+	mu     sync.Mutex
+	trips  int
+	orders []uuid.UUID
+	spans  []string // that were asked for
+	// asked, when set, is called for each question and may keep it waiting.
+	asked func()
+}
+
+func (r *rides) Driven(_ context.Context, _ uuid.UUID, from, until time.Time) (int, []uuid.UUID, error) {
+	if r.asked != nil {
+		r.asked()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spans = append(r.spans, from.Format(time.RFC3339)+" "+until.Format(time.RFC3339))
+	return r.trips, r.orders, nil
+}
+
+// lines is a log in memory.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
 }
 
 // run starts a flow and returns how it ended: "done", or why not.
@@ -71,7 +119,7 @@ func status(t *testing.T, s *Service, order uuid.UUID) Status {
 // wantClean fails the test when an audit rule finds anything.
 func wantClean(t rapid.TB, s *Service) {
 	t.Helper()
-	for _, rule := range []func(context.Context) ([]string, error){s.LedgerAgrees, s.DoubleHolds} {
+	for _, rule := range []func(context.Context) ([]string, error){s.LedgerAgrees, s.DoubleHolds, s.VoidsGivenUp} {
 		if found, err := rule(context.Background()); err != nil || len(found) > 0 {
 			t.Errorf("audit: %q, %v", found, err)
 		}

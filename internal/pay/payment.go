@@ -39,13 +39,14 @@ func (s Status) Can(to Status) bool { return slices.Contains(next[s], to) }
 
 // Payment is what is done with the money of one order.
 type Payment struct {
-	OrderID   uuid.UUID `gorm:"primaryKey"`
-	RiderID   uuid.UUID
-	Amount    money.Amount
-	Status    Status
-	HoldRef   string // the gateway's name for the hold, empty until there is one
-	CreatedAt time.Time
-	ChangedAt time.Time
+	OrderID      uuid.UUID `gorm:"primaryKey"`
+	RiderID      uuid.UUID
+	Amount       money.Amount
+	Status       Status
+	HoldRef      string     // the gateway's name for the hold, empty until there is one
+	VoidFailedAt *time.Time // when releasing it was given up, until it is released all the same
+	CreatedAt    time.Time
+	ChangedAt    time.Time
 }
 
 // TableName implements gorm's Tabler.

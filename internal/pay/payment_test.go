@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -32,7 +33,10 @@ func TestTransitions(t *testing.T) {
 
 func newService(t *testing.T) *Service {
 	t.Helper()
-	return New(dbtest.Open(t), Sandbox{}, clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)))
+	return New(Deps{
+		DB: dbtest.Open(t), Gateway: Sandbox{}, Clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)), Zone: time.UTC,
+		Log: slog.New(slog.DiscardHandler),
+	})
 }
 
 func TestOpenAndOf(t *testing.T) {

@@ -2,25 +2,50 @@ package pay
 
 import (
 	"context"
+	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/money"
 )
 
-// Service keeps payments. Its methods may be called concurrently.
+// Rides tells what a driver has driven; trip.Service is one.
+type Rides interface {
+	// Driven returns how many trips of a driver departed within a span of time,
+	// and the orders that were on them.
+	Driven(ctx context.Context, driver uuid.UUID, from, until time.Time) (trips int, orders []uuid.UUID, err error)
+}
+
+// Deps is what a Service works with.
+type Deps struct {
+	DB      *db.DB
+	Gateway Gateway
+	Rides   Rides
+	Locks   *jobs.Locker
+	Clock   clock.Clock
+	Zone    *time.Location // in which a driver's days begin and end
+	Log     *slog.Logger
+}
+
+// Service keeps payments and drivers' statements. Its methods may be called concurrently.
 type Service struct {
 	db      *db.DB
 	gateway Gateway
+	rides   Rides
+	locks   *jobs.Locker
 	clock   clock.Clock
+	zone    *time.Location
+	log     *slog.Logger
 }
 
-// New returns a service that holds money at gateway.
-func New(d *db.DB, gateway Gateway, clk clock.Clock) *Service {
-	return &Service{db: d, gateway: gateway, clock: clk}
+// New returns a service.
+func New(d Deps) *Service {
+	return &Service{d.DB, d.Gateway, d.Rides, d.Locks, d.Clock, d.Zone, d.Log}
 }
 
 // Open writes the payment of a new order. Nothing is asked of the gateway yet.

@@ -3,6 +3,8 @@ package pay
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,16 +17,29 @@ type orderArgs struct {
 	Order uuid.UUID `json:"order_id"`
 }
 
+const orderTag = "order:"
+
+func (a orderArgs) tags() []string { return []string{orderTag + a.Order.String()} }
+
 var holdKind = jobs.Kind[orderArgs]{
 	Name: "pay:hold", Queue: "pay", Tries: 6,
 	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 15 * time.Second,
+	Tags: orderArgs.tags,
 }
 
 // Money that is held and forgotten is the worst outcome, so a void is tried for hours.
 var voidKind = jobs.Kind[orderArgs]{
 	Name: "pay:void", Queue: "pay", Tries: 20,
 	Backoff: jobs.Exponential(time.Second, 15*time.Minute), Timeout: 15 * time.Second,
+	Tags: orderArgs.tags,
 }
+
+// A gateway that fails so often in a row, without a word on the payment itself,
+// is left alone for a while. Jobs wait meanwhile and lose no attempt.
+const (
+	gatewayErrors = 5
+	gatewayPause  = 10 * time.Second
+)
 
 // Hold returns the job that holds the order's fare. When the gateway declines,
 // the job fails with the cause "payment_declined".
@@ -36,8 +51,11 @@ func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
 
 // Register attaches the handlers of this package's jobs.
 func (s *Service) Register(r *jobs.Registry) {
-	jobs.Handle(r, holdKind, s.hold)
-	jobs.Handle(r, voidKind, s.void)
+	gateway := jobs.ThrottleExceptions(jobs.NewBreaker("payment gateway", gatewayErrors, gatewayPause))
+	jobs.Handle(r, holdKind, s.hold, gateway)
+	jobs.Handle(r, voidKind, s.void, gateway)
+	jobs.OnFailed(r, voidKind, s.voidFailed)
+	s.registerStatements(r)
 }
 
 // final makes an error that another attempt would meet again end the job.
@@ -98,10 +116,16 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if err := s.gateway.Void(ctx, holdKey(p), p.HoldRef); err != nil {
 		return err
 	}
-	if p.Status == None {
-		return nil
+	switch {
+	case p.Status != None:
+		return a.Done(ctx, func(tx *db.Tx) error { return s.voided(tx, p) })
+	case p.VoidFailedAt != nil:
+		return a.Done(ctx, func(tx *db.Tx) error {
+			_, err := tx.Change("UPDATE payments SET void_failed_at = NULL WHERE order_id = ? AND status = ?", p.OrderID, None)
+			return err
+		})
 	}
-	return a.Done(ctx, func(tx *db.Tx) error { return s.voided(tx, p) })
+	return nil
 }
 
 // voided records that the gateway has released p's money.
@@ -111,4 +135,34 @@ func (s *Service) voided(tx *db.Tx, p Payment) error {
 		return err
 	}
 	return transfer(tx, voidPosting(p.OrderID), p.Amount, gatewayHolds, riderHolds(p.RiderID), now)
+}
+
+// voidFailed marks a payment whose money may still be held although nobody tries
+// to release it any more: the audit finds it, and the log says so at once. A void
+// that succeeds after all, such as a manual retry, takes the mark away.
+func (s *Service) voidFailed(tx *db.Tx, f jobs.Failure) error {
+	order, err := taggedOrder(f.Tags)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Change("UPDATE payments SET void_failed_at = ? WHERE order_id = ? AND status IN ?",
+		s.clock.Now(), order, []Status{None, Held})
+	if err != nil || n == 0 {
+		return err
+	}
+	ctx := context.WithoutCancel(tx.Statement.Context)
+	tx.After(func() {
+		s.log.ErrorContext(ctx, "money may stay held: its release was given up", slog.String("order_id", order.String()), slog.Any("err", f.Err))
+	})
+	return nil
+}
+
+// taggedOrder returns the order that a job's tags name.
+func taggedOrder(tags []string) (uuid.UUID, error) {
+	for _, tag := range tags {
+		if id, ok := strings.CutPrefix(tag, orderTag); ok {
+			return uuid.Parse(id)
+		}
+	}
+	return uuid.Nil, errors.New("the job names no order")
 }

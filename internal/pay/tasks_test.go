@@ -186,3 +186,10 @@ func TestOneOfManyHoldsIsRecorded(t *testing.T) {
 	}
 	wantClean(t, e.Service)
 }
+
+// made returns how often the gateway was called.
+func (v *vault) made() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.calls
+}

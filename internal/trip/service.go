@@ -31,15 +31,24 @@ const (
 // DefaultDetour is the usual Config.DefaultDetour.
 const DefaultDetour = 15 * time.Minute
 
-// Queue takes the jobs a trip asks for; jobs.Client is one.
+// ErrNotCancellable says that the trip has departed or is over.
+var ErrNotCancellable = fault.New(fault.Conflict, "trip_not_cancellable", "a trip can be called off until it departs")
+
+// Queue takes the jobs and flows a trip asks for; jobs.Client is one.
 type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+	Start(tx *db.Tx, s jobs.Subject, f jobs.Flow) (uuid.UUID, error)
 }
 
 // Config is what an installation may set.
 type Config struct {
 	Travel        geo.Travel
-	DefaultDetour time.Duration // for offers that name none
+	DefaultDetour time.Duration  // for offers that name none
+	Zone          *time.Location // in which days begin and end; nil: UTC
+
+	// Roomier returns the job that offers a trip's free seats to those who wait. It
+	// is dispatched when a trip is new or has more of them; nil: none is.
+	Roomier func(trip uuid.UUID) jobs.Job
 }
 
 // Service offers, changes and reads trips.
@@ -52,6 +61,9 @@ type Service struct {
 
 // NewService returns a service over the database.
 func NewService(d *db.DB, q Queue, c clock.Clock, cfg Config) *Service {
+	if cfg.Zone == nil {
+		cfg.Zone = time.UTC
+	}
 	return &Service{db: d, queue: q, clock: c, cfg: cfg}
 }
 
@@ -109,7 +121,18 @@ func (s *Service) Offer(tx *db.Tx, o Offer) (Trip, error) {
 	if err := insert(tx, t); err != nil {
 		return Trip{}, err
 	}
-	return t, s.queue.Dispatch(tx, Depart(t.ID).In(t.DepartAt.Sub(now)))
+	if err := s.queue.Dispatch(tx, Depart(t.ID).In(t.DepartAt.Sub(now))); err != nil {
+		return Trip{}, err
+	}
+	return t, s.offerSeats(tx, t)
+}
+
+// offerSeats has the trip's free seats offered to those who wait, while it takes orders.
+func (s *Service) offerSeats(tx *db.Tx, t Trip) error {
+	if s.cfg.Roomier == nil || !t.TakesOrders(s.clock.Now()) {
+		return nil
+	}
+	return s.queue.Dispatch(tx, s.cfg.Roomier(t.ID))
 }
 
 // Get returns one trip, or ErrNotFound.
@@ -144,9 +167,9 @@ func (s *Service) Assign(tx *db.Tx, t Trip, version int) error {
 	return nil
 }
 
-// RemoveOrder takes the order's stops out of the trip's plan and works out its
-// times anew. It reports whether that freed seats: not when the order is not on
-// the plan, or there is no such trip.
+// RemoveOrder takes the order's stops out of the trip's plan and has a job work
+// out the times of what is left. It reports whether that freed seats: not when the
+// order is not on the plan, or there is no such trip.
 func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error) {
 	t, err := get(tx.Clauses(db.ForUpdate), tripID)
 	if errors.Is(err, ErrNotFound) {
@@ -160,11 +183,38 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	if len(t.Plan) == stops {
 		return false, nil
 	}
-	t = t.Reschedule(s.cfg.Travel)
-	n, err := tx.Change(`UPDATE trips SET plan = ?, seats_left = ?, arrive_at = ?, version = version + 1, changed_at = ?
-		WHERE id = ? AND version = ?`,
-		t.Plan, t.SeatsLeft, t.ArriveAt, s.clock.Now(), t.ID, t.Version)
-	return n == 1, err
+	n, err := tx.Change("UPDATE trips SET plan = ?, seats_left = ?, version = version + 1, changed_at = ? WHERE id = ? AND version = ?",
+		t.Plan, t.Seats-t.Plan.MaxLoad(), s.clock.Now(), t.ID, t.Version)
+	if err != nil || n == 0 || t.Status == Cancelled {
+		return n == 1, err
+	}
+	return true, s.queue.Dispatch(tx, RefreshPlan(t.ID))
+}
+
+// Cancel calls off a trip that has not departed, in the caller's transaction. Its
+// plan stays until its orders are taken off it, which is for the caller to have
+// done. driver is who asks, Nil for an operator; someone else's trip is
+// ErrNotFound. A trip that is cancelled already comes back as it is, one that has
+// departed as ErrNotCancellable.
+func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
+	t, err := get(tx.Clauses(db.ForUpdate), id)
+	if err == nil && driver != uuid.Nil && t.DriverID != driver {
+		err = ErrNotFound
+	}
+	if err != nil || t.Status == Cancelled {
+		return t, err
+	}
+	now := s.clock.Now()
+	n, err := tx.Change("UPDATE trips SET status = ?, version = version + 1, changed_at = ? WHERE id = ? AND status = ? AND depart_at > ?",
+		Cancelled, now, id, Open, now)
+	if err == nil && n == 0 {
+		err = ErrNotCancellable
+	}
+	if err != nil {
+		return t, err
+	}
+	t.Status, t.Version, t.ChangedAt = Cancelled, t.Version+1, now
+	return t, nil
 }
 
 // Plans returns the plans of the trips named, by trip; a trip that does not exist is not in the map.

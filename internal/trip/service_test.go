@@ -23,6 +23,15 @@ import (
 // queue remembers the jobs dispatched to it.
 type queue struct{ jobs []jobs.Job }
 
+func (q *queue) Start(*db.Tx, jobs.Subject, jobs.Flow) (uuid.UUID, error) {
+	return uuid.Nil, errors.New("no flows here")
+}
+
+// offers is the job that offers seats to those who wait.
+var offers = jobs.Kind[tripArgs]{Name: "test:offer", Queue: "test"}
+
+func offerSeats(id uuid.UUID) jobs.Job { return offers.New(tripArgs{id}) }
+
 func (q *queue) Dispatch(_ *db.Tx, js ...jobs.Job) error {
 	q.jobs = append(q.jobs, js...)
 	return nil
@@ -39,7 +48,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), queue: &queue{}}
-	w.Service = NewService(w.db, w.queue, w.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour})
+	w.Service = NewService(w.db, w.queue, w.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: offerSeats})
 	return w
 }
 
@@ -101,8 +110,8 @@ func TestOffer(t *testing.T) {
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %+v\nwant %+v", stored, want)
 	}
-	if len(w.queue.jobs) != 1 || !reflect.DeepEqual(w.queue.jobs[0], Depart(made.ID).In(10*time.Minute)) {
-		t.Errorf("dispatched %+v, want trip:depart in ten minutes", w.queue.jobs)
+	if want := []jobs.Job{Depart(made.ID).In(10 * time.Minute), offerSeats(made.ID)}; !reflect.DeepEqual(w.queue.jobs, want) {
+		t.Errorf("dispatched %+v, want trip:depart in ten minutes and the offer", w.queue.jobs)
 	}
 }
 
@@ -200,31 +209,40 @@ func TestAssignHasOneWinner(t *testing.T) {
 	}
 }
 
+func (w *world) remove(tripID, orderID uuid.UUID) (freed bool) {
+	w.t.Helper()
+	w.tx(func(tx *db.Tx) (err error) {
+		freed, err = w.RemoveOrder(tx, tripID, orderID)
+		return err
+	})
+	return freed
+}
+
 func TestRemoveOrder(t *testing.T) {
 	w := newWorld(t)
 	a, b := uuid.New(), uuid.New()
 	trip := w.assign(w.offered(), Plan{pickup(a, -2, 2, 0), pickup(b, 5, 1, 0), dropoff(a, 20, 2, 60), dropoff(b, 25, 1, 60)})
-	remove := func(tripID, orderID uuid.UUID) (freed bool) {
-		w.tx(func(tx *db.Tx) (err error) {
-			freed, err = w.RemoveOrder(tx, tripID, orderID)
-			return err
-		})
-		return freed
-	}
-
-	if !remove(trip.ID, a) {
+	w.queue.jobs = nil
+	if !w.remove(trip.ID, a) {
 		t.Error("nothing was freed")
 	}
 	got := w.get(trip.ID)
-	if !slices.Equal(got.Plan.Orders(), []uuid.UUID{b}) || got.SeatsLeft != 3 || got.Version != 3 ||
-		!got.Plan[0].At.Equal(at(15)) || !got.ArriveAt.Equal(at(40)) {
+	if !slices.Equal(got.Plan.Orders(), []uuid.UUID{b}) || got.SeatsLeft != 3 || got.Version != 3 {
 		t.Errorf("left %+v", got)
 	}
-	if remove(trip.ID, a) || remove(uuid.New(), b) {
+	if want := []jobs.Job{RefreshPlan(trip.ID)}; !reflect.DeepEqual(w.queue.jobs, want) {
+		t.Errorf("dispatched %+v, want %+v", w.queue.jobs, want)
+	}
+	if w.remove(trip.ID, a) || w.remove(uuid.New(), b) {
 		t.Error("an order or a trip that is not there freed seats")
 	}
-	if got := w.get(trip.ID); got.Version != 3 {
-		t.Errorf("version %d after nothing changed, want 3", got.Version)
+	if got := w.get(trip.ID); got.Version != 3 || len(w.queue.jobs) != 1 {
+		t.Errorf("version %d and %d jobs after nothing changed, want 3 and 1", got.Version, len(w.queue.jobs))
+	}
+	for _, rule := range []func(context.Context) ([]string, error){w.Oversold, w.PlanOrder} {
+		if found, err := rule(t.Context()); err != nil || found != nil {
+			t.Errorf("audit before the plan is refreshed: %q, %v", found, err)
+		}
 	}
 }
 

@@ -1,5 +1,15 @@
-// Package jobstest runs the queue in tests: on a database and a Redis of the
-// test's own, with waiting that ends at a signal or a deadline.
+// Package jobstest runs the queue in tests, in one of three ways:
+//
+//   - A Recorder takes a Client's place where a feature only asks for jobs. It
+//     needs no database and runs nothing.
+//   - NewSync gives a queue without Redis on a database of the test's own, under
+//     a clock that the test moves. Jobs run when the test says Drain or Run, one
+//     after another, so that delays, releases and backoffs come out the same every
+//     time.
+//   - New gives the whole queue, on a database and a Redis of the test's own, with
+//     workers beside the test and waiting that ends at a signal or a deadline.
+//
+// The assertions, such as AssertStarted, read any of the three.
 package jobstest
 
 import (
@@ -38,7 +48,8 @@ func Box(t testing.TB) *seal.Box {
 // Harness is a queue of the test's own.
 type Harness struct {
 	DB       *db.DB
-	Redis    asynq.RedisConnOpt
+	Redis    asynq.RedisConnOpt // nil under NewSync
+	Clock    *clock.Fake        // nil unless under NewSync
 	System   *jobs.System
 	Client   *jobs.Client
 	Registry *jobs.Registry
@@ -58,13 +69,30 @@ func New(t testing.TB) *Harness {
 // On returns a harness on the given servers.
 func On(t testing.TB, d *db.DB, conn asynq.RedisConnOpt) *Harness {
 	t.Helper()
-	h := &Harness{DB: d, Redis: conn, Registry: jobs.NewRegistry(), t: t, happen: make(chan struct{}, 1)}
-	h.System = jobs.New(jobs.Options{
-		DB: d, Redis: conn, Clock: clock.System{}, Box: Box(t), Retention: time.Hour, Log: slog.New(slog.DiscardHandler),
-	})
-	h.Client = h.System.Client()
-	t.Cleanup(func() { _ = h.System.Close() })
+	return With(t, d, jobs.Options{Redis: conn})
+}
+
+// With returns a harness on the given database and the servers that the options name.
+func With(t testing.TB, d *db.DB, o jobs.Options) *Harness {
+	t.Helper()
+	h := newHarness(t, d)
+	h.Redis, o.Clock = o.Redis, clock.System{}
+	h.build(o)
 	return h
+}
+
+func newHarness(t testing.TB, d *db.DB) *Harness {
+	return &Harness{DB: d, Registry: jobs.NewRegistry(), t: t, happen: make(chan struct{}, 1)}
+}
+
+// build makes the system that the options describe, with what all tests have alike.
+func (h *Harness) build(o jobs.Options) {
+	h.t.Helper()
+	o.DB, o.Box, o.Retention, o.Log = h.DB, Box(h.t), time.Hour, slog.New(slog.DiscardHandler)
+	h.System = jobs.New(o)
+	h.Client = h.System.Client()
+	h.System.Observe(h.observe)
+	h.t.Cleanup(func() { _ = h.System.Close() })
 }
 
 // Config is a worker's configuration with short intervals, for the given queues.
@@ -85,7 +113,6 @@ func (h *Harness) Work(queues ...string) (stop func()) { return h.WorkWith(Confi
 // WorkWith runs a worker with the given configuration.
 func (h *Harness) WorkWith(cfg jobs.WorkerConfig) (stop func()) {
 	h.t.Helper()
-	cfg.Observe = h.observe
 	w := h.System.Worker(h.Registry, cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

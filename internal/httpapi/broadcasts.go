@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/notify"
+)
+
+type broadcastIn struct {
+	Text   string   `json:"text"`
+	Center *placeIn `json:"center"`
+	Radius *int     `json:"radius_metres"`
+}
+
+func (in broadcastIn) announcement() (an notify.Announcement, err error) {
+	center, err := in.Center.place("center")
+	switch {
+	case err != nil:
+		return an, err
+	case in.Radius == nil:
+		return an, missing("radius_metres")
+	}
+	return notify.Announcement{Text: in.Text, Area: notify.Area{Point: center.Point, Radius: *in.Radius}}, nil
+}
+
+type centerOut struct {
+	Lat float64 `json:"lat"`
+	Lng float64 `json:"lng"`
+}
+
+type pagesOut struct {
+	Begun  int `json:"begun"`
+	Done   int `json:"done"`
+	Failed int `json:"failed"`
+}
+
+type broadcastOut struct {
+	ID         uuid.UUID             `json:"id"`
+	State      notify.BroadcastState `json:"state"`
+	Text       string                `json:"text"`
+	Center     centerOut             `json:"center"`
+	Radius     int                   `json:"radius_metres"`
+	Told       int                   `json:"told"`
+	Pages      pagesOut              `json:"pages"`
+	CreatedAt  string                `json:"created_at"`
+	FinishedAt *string               `json:"finished_at"`
+}
+
+func broadcastOf(b notify.Broadcast) broadcastOut {
+	return broadcastOut{
+		ID: b.ID, State: b.State, Text: b.Text, Center: centerOut{b.Area.Lat, b.Area.Lng}, Radius: b.Area.Radius,
+		Told: b.Told, Pages: pagesOut{b.Pages, b.PagesDone, b.PagesFailed},
+		CreatedAt: stamp(b.CreatedAt), FinishedAt: stampOrNil(b.FinishedAt),
+	}
+}
+
+func (s *Server) announce(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if who(c).Role != account.Operator {
+		return reply{}, errOperators
+	}
+	in, err := decode[broadcastIn](body)
+	if err != nil {
+		return reply{}, err
+	}
+	an, err := in.announcement()
+	if err != nil {
+		return reply{}, err
+	}
+	b, err := s.Notices.Announce(tx, an)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusAccepted, location: "/v1/broadcasts/" + b.ID.String(), body: broadcastOf(b)}, nil
+}
+
+func (s *Server) getBroadcast(c *gin.Context) {
+	if who(c).Role != account.Operator {
+		s.refuse(c, errOperators)
+		return
+	}
+	id, err := pathID(c, notify.ErrNoBroadcast)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	b, err := s.Notices.Broadcast(c.Request.Context(), id)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, broadcastOf(b))
+}
+
+func (s *Server) callOff(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	if who(c).Role != account.Operator {
+		return reply{}, errOperators
+	}
+	if err := empty(body); err != nil {
+		return reply{}, err
+	}
+	id, err := pathID(c, notify.ErrNoBroadcast)
+	if err != nil {
+		return reply{}, err
+	}
+	s.annotate(c, slog.String("broadcast_id", id.String()))
+	b, err := s.Notices.CallOff(tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK, body: broadcastOf(b)}, nil
+}
+
+// empty refuses a body that holds anything.
+func empty(body []byte) error {
+	if len(body) == 0 {
+		return nil
+	}
+	_, err := decode[struct{}](body)
+	return err
+}

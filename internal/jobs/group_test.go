@@ -1,0 +1,114 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+)
+
+// A job that was taken up again ends together with the stage that its flow has
+// reached meanwhile.
+func TestTwoStagesOfAFlowEndInOneGroup(t *testing.T) {
+	h := jobstest.NewSync(t)
+	a := handle(h, "a", func(context.Context, *jobs.Attempt) error { return jobs.Fail(errors.New("no")) })
+	b := handle(h, "b", func(context.Context, *jobs.Attempt) error { return nil })
+	c := handle(h, "c", func(context.Context, *jobs.Attempt) error { return jobs.Release(time.Hour, "later") })
+	subject := h.Start(jobs.Chain(jobs.Batch(a, b).AllowFailures(), c))
+	h.Drain()
+	v := h.Flow(subject)
+	first, last := v.Stages[0].Jobs[0].ID, v.Stages[1].Jobs[0].ID
+	if err := h.System.Admin().Retry(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.System.EndTogether(t.Context(), first, last); err != nil {
+		t.Fatal(err)
+	}
+	if v := h.Flow(subject); v.State != "done" {
+		t.Errorf("the flow is %s: %s", v.State, outline(v))
+	}
+	assertAudit(t, h)
+}
+
+func TestUndoLeavesAnOlderFlowAlone(t *testing.T) {
+	h := jobstest.NewSync(t)
+	done := handle(h, "done", func(context.Context, *jobs.Attempt) error { return nil })
+	waits := handle(h, "waits", func(context.Context, *jobs.Attempt) error { return jobs.Release(time.Hour, "later") })
+	subject := jobs.Subject{Kind: "test", ID: uuid.Must(uuid.NewV7())}
+	for _, j := range []jobs.Job{done, waits} {
+		err := h.DB.Tx(t.Context(), func(tx *db.Tx) error {
+			_, err := h.Client.Start(tx, subject, jobs.Chain(j))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Drain()
+	}
+	err := h.DB.Tx(t.Context(), func(tx *db.Tx) error {
+		found, err := h.Client.Undo(tx, subject.ID)
+		if found {
+			t.Error("undone although the newest flow is running")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a worker has no slot for stays in the queue, for others.
+func TestAWorkerTakesNoMoreThanItHasSlotsFor(t *testing.T) {
+	h := jobstest.New(t)
+	var running atomic.Int32
+	goOn := make(chan struct{})
+	job := handle(h, "long", func(context.Context, *jobs.Attempt) error {
+		running.Add(1)
+		<-goOn
+		return nil
+	})
+	h.Dispatch(slices.Repeat([]jobs.Job{job}, 20)...)
+	active := func() (active, pending int64) {
+		q, err := h.System.Admin().Queues(t.Context(), "q")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q[0].Active, q[0].Pending
+	}
+	h.Await("all in Redis", func() bool { _, pending := active(); return pending == 20 })
+	cfg := jobstest.Config("q")
+	cfg.Concurrency = 3
+	h.WorkWith(cfg)
+	h.Await("three run", func() bool { return running.Load() == 3 })
+	if active, pending := active(); active != 3 || pending != 17 {
+		t.Errorf("%d taken, %d left, want 3 and 17", active, pending)
+	}
+	close(goOn)
+	h.Await("all have run", func() bool { return h.Events()["long done"] == 20 })
+}
+
+func TestADelayIsNeverCutShort(t *testing.T) {
+	h := jobstest.New(t)
+	began := make(chan time.Time, 1)
+	job := handle(h, "later", func(context.Context, *jobs.Attempt) error {
+		began <- time.Now()
+		return nil
+	})
+	h.Work("q")
+	for range 3 {
+		const delay = 900 * time.Millisecond
+		asked := time.Now()
+		h.Dispatch(job.In(delay))
+		if waited := (<-began).Sub(asked); waited < delay {
+			t.Errorf("put off by %s, began after %s", delay, waited)
+		}
+	}
+}

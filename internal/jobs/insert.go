@@ -1,0 +1,74 @@
+package jobs
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spotpool/spotpool/internal/db"
+)
+
+// insertChunk bounds the rows of one statement well below both databases' limit on its parameters.
+const insertChunk = 500
+
+// insert writes new jobs and sends those that are ready to Redis after the commit.
+func (c *core) insert(tx *db.Tx, rows []jobRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	for chunk := range slices.Chunk(rows, insertChunk) {
+		if err := insertJobs(tx, chunk); err != nil {
+			return err
+		}
+	}
+	c.deliverAfter(tx, rows)
+	return nil
+}
+
+// insertJobs writes rows in one statement.
+func insertJobs(tx *db.Tx, rows []jobRow) error {
+	return insertRows(tx, `jobs (id, flow_id, batch_id, branch, stage, position, kind, queue, args, sealed, tags, unique_key,
+		state, generation, delay_ms, due_at, retry_until, note, created_at, attempts, wakes, last_error)`, rows,
+		func(r *jobRow) []any {
+			return []any{r.ID, r.FlowID, r.BatchID, r.Branch, r.Stage, r.Position, r.Kind, r.Queue, r.Args, r.Sealed, r.Tags, r.UniqueKey,
+				r.State, r.Generation, r.DelayMs, r.DueAt, r.RetryUntil, r.Note, r.CreatedAt, 0, 0, ""}
+		})
+}
+
+// insertFlows is insertJobs for flows.
+func insertFlows(tx *db.Tx, rows []flowRow) error {
+	return insertRows(tx, "flows (id, batch_id, nests, subject_kind, subject_id, sentence, state, branch, stage, verdict, cause, created_at)", rows,
+		func(r *flowRow) []any {
+			return []any{r.ID, r.BatchID, r.Nests, r.SubjectKind, r.SubjectID, r.Sentence, r.State, r.Branch, r.Stage, r.Verdict, r.Cause, r.CreatedAt}
+		})
+}
+
+// insertRows writes rows in one statement, without gorm's reflection, which would
+// cost as much as all the rest.
+func insertRows[R any](tx *db.Tx, into string, rows []R, values func(*R) []any) error {
+	var args []any
+	for i := range rows {
+		args = append(args, values(&rows[i])...)
+	}
+	columns := len(args) / len(rows)
+	row := ", (" + strings.Repeat("?, ", columns-1) + "?)"
+	return tx.Write("INSERT INTO "+into+" VALUES "+strings.Repeat(row, len(rows))[2:], args...)
+}
+
+// deliverAfter sends the rows that are ready to Redis once tx has committed.
+func (c *core) deliverAfter(tx *db.Tx, rows []jobRow) {
+	var out []delivery
+	for i := range rows {
+		if rows[i].State == jobReady {
+			out = append(out, rows[i].delivery())
+		}
+	}
+	if len(out) == 0 {
+		return
+	}
+	tx.After(func() {
+		c.courier.send(out...)
+		for _, d := range out {
+			c.tell(Event{JobID: d.id, Kind: d.kind, Queue: d.queue, Result: "queued"})
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package notify
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
+)
+
+func TestARiderIsRemindedOnce(t *testing.T) {
+	w := newWorld(t, 0) // an hour before the pickup
+	rider := w.ride.RiderID
+	early := w.queue.Start(jobs.Chain(Remind(w.ride.OrderID)))
+	w.queue.Await("the reminder to wait", func() bool { return w.queue.Events()["notify:remind released"] == 1 })
+	if due := w.queue.Flow(early).Stages[0].Jobs[0].DueAt; time.Until(*due) < 44*time.Minute || time.Until(*due) > 45*time.Minute {
+		t.Errorf("put off until %s", due)
+	}
+	w.clock.Advance(46 * time.Minute)
+	w.wake(t, early)
+	w.queue.AwaitFlow(early, "done")
+	w.run(Remind(w.ride.OrderID)) // that of another confirmation
+	if got := w.inbox(t, rider); !slices.Equal(got, []Event{Reminder}) {
+		t.Errorf("inbox has %v, want one reminder", got)
+	}
+	w.queue.Await("an SMS", func() bool { return len(w.sent.to(rider)) == 1 })
+
+	w.ride.Round = 1 // on another trip
+	w.run(Remind(w.ride.OrderID))
+	if got := w.inbox(t, rider); len(got) != 2 {
+		t.Errorf("inbox has %v, want one reminder for each trip", got)
+	}
+}
+
+func TestNobodyIsRemindedInVain(t *testing.T) {
+	w := newWorld(t, 0)
+	w.clock.Advance(50 * time.Minute)
+	w.ride.Seated = false
+	w.run(Remind(w.ride.OrderID), Remind(uuid.New()))
+	w.ride.Seated = true
+	w.clock.Advance(10 * time.Minute)
+	w.run(Remind(w.ride.OrderID))
+	if got := w.inbox(t, w.ride.RiderID); len(got) != 0 {
+		t.Errorf("inbox has %v", got)
+	}
+}
+
+// A notice that comes when its order was deleted, or has lost its trip, is dropped.
+func TestLateNoticesAreDropped(t *testing.T) {
+	w := newWorld(t, 0)
+	w.run(Rider(uuid.New(), Matched), smsKind.New(smsArgs{uuid.New(), uuid.New()}))
+	w.ride.DriverID, w.ride.PickupAt = uuid.Nil, time.Time{}
+	w.run(Rider(w.ride.OrderID, Matched))
+	if got := w.inbox(t, w.ride.RiderID); len(got) != 0 {
+		t.Errorf("inbox has %v", got)
+	}
+	w.run(Rider(w.ride.OrderID, Rematching))
+	if got := w.inbox(t, w.ride.RiderID); !slices.Equal(got, []Event{Rematching}) {
+		t.Errorf("inbox has %v", got)
+	}
+}
+
+// Who rides with another trip than before is told anew, once.
+func TestEveryTripIsTold(t *testing.T) {
+	w := newWorld(t, 0)
+	for round := range 3 {
+		w.ride.Round = round
+		w.run(Rider(w.ride.OrderID, Matched), Rider(w.ride.OrderID, Matched))
+	}
+	found, err := w.Inbox(t.Context(), w.ride.RiderID, uuid.Nil, 10)
+	if err != nil || len(found) != 3 {
+		t.Fatalf("inbox %+v, %v", found, err)
+	}
+	for _, n := range found {
+		if n.OrderID.UUID != w.ride.OrderID || !n.OrderID.Valid {
+			t.Errorf("about order %v", n.OrderID)
+		}
+	}
+}
+
+func TestADriverIsToldOfTheStatement(t *testing.T) {
+	w := newWorld(t, 0)
+	driver := w.ride.DriverID
+	w.run(StatementReady(driver, "2026-05-03"), StatementReady(driver, "2026-05-03"), StatementReady(driver, "2026-05-02"), StatementReady(uuid.New(), "2026-05-03"))
+	found, err := w.Inbox(t.Context(), driver, uuid.Nil, 10)
+	if err != nil || len(found) != 2 {
+		t.Fatalf("inbox %+v, %v", found, err)
+	}
+	if want := "Your statement of 2026-05-03 is ready. Rides: 7. Fares held: 123.45 CNY."; found[1].Text != want || found[1].Event != Statement || found[1].OrderID.Valid {
+		t.Errorf("got %+v, want %q", found[1], want)
+	}
+}
+
+// A provider that is out is left alone: messages wait without an attempt.
+func TestAProviderThatIsOutIsLeftAlone(t *testing.T) {
+	w := newWorld(t, 0)
+	w.sent.mu.Lock()
+	w.sent.out = errors.New("connection refused")
+	w.sent.mu.Unlock()
+	expires := w.clock.Now().Add(5 * time.Minute)
+	for range providerErrors {
+		w.queue.Start(jobs.Chain(Code(uuid.New(), "111111", expires)))
+	}
+	w.queue.Await("the breaker to open", func() bool { return w.queue.Events()["notify:code retried"] >= providerErrors })
+	w.sent.mu.Lock()
+	before := w.sent.calls
+	w.sent.mu.Unlock()
+	n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: w.ride.RiderID, AboutID: uuid.New(), Event: Matched, Text: "hello", CreatedAt: w.clock.Now()}
+	err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error { return tx.Create(&n).Error })
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := w.queue.Start(jobs.Chain(smsKind.New(smsArgs{n.ID, n.UserID})))
+	w.queue.Await("the message to wait", func() bool { return w.queue.Events()["notify:sms released"] == 1 })
+	w.sent.mu.Lock()
+	defer w.sent.mu.Unlock()
+	if job := w.queue.Flow(waits).Stages[0].Jobs[0]; w.sent.calls != before || job.Attempts != 0 || job.State != "ready" {
+		t.Errorf("%d calls while the breaker was open; %+v", w.sent.calls-before, job)
+	}
+}
+
+func TestTags(t *testing.T) {
+	id := uuid.New()
+	order, user, driver, broadcast := "order:"+id.String(), "user:"+id.String(), "driver:"+id.String(), "broadcast:"+id.String()
+	for want, all := range map[string][][]string{
+		order:     {sendKind.Tags(sendArgs{Order: id}), remindKind.Tags(remindArgs{id})},
+		user:      {smsKind.Tags(smsArgs{User: id}), codeKind.Tags(codeArgs{User: id})},
+		driver:    {statementKind.Tags(statementArgs{Driver: id})},
+		broadcast: {pageKind.Tags(pageArgs{Broadcast: id}), countKind.Tags(countArgs{Broadcast: id}), endKind.Tags(endArgs{Broadcast: id})},
+	} {
+		for _, tags := range all {
+			if !slices.Equal(tags, []string{want}) {
+				t.Errorf("tags %v, want %s", tags, want)
+			}
+		}
+	}
+}

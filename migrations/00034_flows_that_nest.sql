@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE flows ADD COLUMN nests BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- +goose Down
+ALTER TABLE flows DROP COLUMN nests;
