@@ -45,6 +45,8 @@ func TestTheSweepLeavesAPauseThatComesMeanwhile(t *testing.T) {
 		meanwhile []step
 		want      bool
 	}{
+		"pause before the look at Redis":       {nil, false, "sadd", []step{pause}, true},
+		"continue before the look at Redis":    {[]step{pause}, false, "sadd", []step{goOn}, false},
 		"pause after the look at Redis":        {nil, false, "get", []step{pause}, true},
 		"continue after the look at Redis":     {[]step{pause}, false, "get", []step{goOn}, false},
 		"continue and pause after that look":   {[]step{pause}, false, "get", []step{goOn, pause}, true},
