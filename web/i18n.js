@@ -131,6 +131,7 @@ const words = {
   'reason.payment_declined': ['the payment was declined', '支付被拒'],
   'reason.gateway_unavailable': ['the payment service did not answer', '支付服务无响应'],
   'reason.cancelled_by_rider': ['cancelled by the rider', '乘客取消'],
+  'reason.cancelled_by_operator': ['cancelled by an operator', '运营人员取消'],
   'reason.cancelled': ['cancelled', '已取消'],
 };
 

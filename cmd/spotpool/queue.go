@@ -30,7 +30,7 @@ func queueCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		failedCommand(), showCommand(), retryCommand(), forgetCommand(), flushCommand(), pruneFailedCommand(),
-		batchesCommand(), pruneBatchesCommand(), flowsCommand(), cancelCommand(),
+		batchesCommand(), pruneBatchesCommand(), flowsCommand(), flowCommand(), cancelCommand(),
 		pauseCommand(), continueCommand(), restartCommand(), monitorCommand(),
 	)
 	return cmd

@@ -58,7 +58,7 @@ func flowsCommand() *cobra.Command {
 	var filter jobs.FlowFilter
 	var subject string
 	var asJSON bool
-	cmd := operate("flows", "List flows, the youngest first", func(s config.Settings, args []string) (err error) {
+	cmd := operate("flows", "List flows, the youngest first, without those that are nested in them", func(s config.Settings, args []string) (err error) {
 		if filter.State != "" && !slices.Contains(jobs.FlowStates(), filter.State) {
 			return usagef("--state is one of %s", strings.Join(jobs.FlowStates(), ", "))
 		}
@@ -98,7 +98,7 @@ func cancelCommand() *cobra.Command {
 			}
 			flow, ok, err := o.system.Client().Flow(o.ctx, id)
 			if err == nil && !ok {
-				err = fmt.Errorf("there is no flow %s", id)
+				err = noFlow(id)
 			}
 			if err == nil {
 				err = fmt.Errorf("flow %s is %s: there is nothing to cancel", id, flow.State)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
@@ -66,13 +67,27 @@ func (s *Server) operatorsOnly(c *gin.Context) {
 	}
 }
 
+// only admits signed-in users of a role and refuses others with the given error.
+func (s *Server) only(role account.Role, refusal error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if who(c).Role != role {
+			s.refuse(c, refusal)
+		}
+	}
+}
+
+// owner returns whose things the signed-in user may deal with: uuid.Nil stands for
+// everybody's, which are an operator's.
+func owner(c *gin.Context) uuid.UUID {
+	if me := who(c); me.Role != account.Operator {
+		return me.UserID
+	}
+	return uuid.Nil
+}
+
 // setCookie gives an operator's browser the cookie that opens asynqmon. It goes
 // to asynqmon alone and is not sent from other sites.
 func (s *Server) setCookie(c *gin.Context) {
-	if who(c).Role != account.Operator {
-		s.refuse(c, errOperators)
-		return
-	}
 	token, _ := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
 	http.SetCookie(c.Writer, &http.Cookie{
 		Name: cookieName, Value: token, Path: MonitorRoot, HttpOnly: true,

@@ -1,13 +1,11 @@
 package httpapi
 
 import (
-	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
-	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/notify"
 )
@@ -60,10 +58,7 @@ func broadcastOf(b notify.Broadcast) broadcastOut {
 	}
 }
 
-func (s *Server) announce(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if who(c).Role != account.Operator {
-		return reply{}, errOperators
-	}
+func (s *Server) announce(_ *gin.Context, tx *db.Tx, body []byte) (reply, error) {
 	in, err := decode[broadcastIn](body)
 	if err != nil {
 		return reply{}, err
@@ -79,48 +74,14 @@ func (s *Server) announce(c *gin.Context, tx *db.Tx, body []byte) (reply, error)
 	return reply{status: http.StatusAccepted, location: "/v1/broadcasts/" + b.ID.String(), body: broadcastOf(b)}, nil
 }
 
-func (s *Server) getBroadcast(c *gin.Context) {
-	if who(c).Role != account.Operator {
-		s.refuse(c, errOperators)
-		return
-	}
-	id, err := pathID(c, notify.ErrNoBroadcast)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	b, err := s.Notices.Broadcast(c.Request.Context(), id)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, broadcastOf(b))
-}
-
 func (s *Server) callOff(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if who(c).Role != account.Operator {
-		return reply{}, errOperators
-	}
-	if err := empty(body); err != nil {
-		return reply{}, err
-	}
-	id, err := pathID(c, notify.ErrNoBroadcast)
+	id, err := s.target(c, body, notify.ErrNoBroadcast, "broadcast_id")
 	if err != nil {
 		return reply{}, err
 	}
-	s.annotate(c, slog.String("broadcast_id", id.String()))
 	b, err := s.Notices.CallOff(tx, id)
 	if err != nil {
 		return reply{}, err
 	}
 	return reply{status: http.StatusOK, body: broadcastOf(b)}, nil
-}
-
-// empty refuses a body that holds anything.
-func empty(body []byte) error {
-	if len(body) == 0 {
-		return nil
-	}
-	_, err := decode[struct{}](body)
-	return err
 }

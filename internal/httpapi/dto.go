@@ -28,6 +28,13 @@ func stampOrNil(t *time.Time) *string {
 	return &s
 }
 
+func idOrNil(id uuid.NullUUID) *uuid.UUID {
+	if !id.Valid {
+		return nil
+	}
+	return &id.UUID
+}
+
 // placeIn is a place as it comes in. A coordinate that is left out is not zero.
 type placeIn struct {
 	Lat  *float64 `json:"lat"`
@@ -136,17 +143,14 @@ type orderOut struct {
 }
 
 func orderOf(o order.Order, payment pay.Status) orderOut {
-	out := orderOut{
+	return orderOut{
 		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Reason: o.Reason, Seats: o.Seats,
 		Origin: o.Origin, Destination: o.Dest, DepartAfter: stamp(o.DepartAfter), ArriveBefore: stamp(o.ArriveBefore),
 		MatchUntil: stamp(o.MatchUntil), DistanceM: o.Metres, DurationS: int(o.Duration / time.Second),
-		Fare: moneyOf(o.Fare), Payment: payment, PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
+		Fare: moneyOf(o.Fare), Payment: payment, TripID: idOrNil(o.TripID),
+		PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
 		MatchedAt: stampOrNil(o.MatchedAt), ConfirmedAt: stampOrNil(o.ConfirmedAt), CreatedAt: stamp(o.CreatedAt),
 	}
-	if o.TripID.Valid {
-		out.TripID = &o.TripID.UUID
-	}
-	return out
 }
 
 type flowOut struct {
@@ -210,8 +214,8 @@ type noticeOut struct {
 
 func noticeOf(n notify.Notice) noticeOut {
 	out := noticeOut{ID: n.ID, Event: n.Event, Text: n.Text, CreatedAt: stamp(n.CreatedAt)}
-	if n.OrderID.Valid && n.Event != notify.Joined { // then it is another rider's
-		out.OrderID = &n.OrderID.UUID
+	if n.Event != notify.Joined { // that is about another rider's order
+		out.OrderID = idOrNil(n.OrderID)
 	}
 	return out
 }

@@ -139,13 +139,10 @@ func (s *Server) listOrders(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	filter := order.Filter{Status: order.Status(c.Query("status"))}
+	filter := order.Filter{Rider: owner(c), Status: order.Status(c.Query("status"))}
 	if filter.Status != "" && !filter.Status.Known() {
 		s.refuse(c, fault.Fieldf("status", "status_unknown", "there is no status %q", string(filter.Status)))
 		return
-	}
-	if me := who(c); me.Role != account.Operator {
-		filter.Rider = me.UserID
 	}
 	ctx := c.Request.Context()
 	orders, err := s.Orders.List(ctx, filter, after, limit+1)
@@ -167,19 +164,11 @@ func (s *Server) listOrders(c *gin.Context) {
 }
 
 func (s *Server) cancelOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if err := empty(body); err != nil {
-		return reply{}, err
-	}
-	id, err := pathID(c, order.ErrNotFound)
+	id, err := s.target(c, body, order.ErrNotFound, "order_id")
 	if err != nil {
 		return reply{}, err
 	}
-	s.annotate(c, slog.String("order_id", id.String()))
-	rider := who(c).UserID
-	if who(c).Role == account.Operator {
-		rider = uuid.Nil
-	}
-	o, err := s.Orders.Cancel(tx, id, rider)
+	o, err := s.Orders.Cancel(tx, id, owner(c))
 	if err != nil {
 		return reply{}, err
 	}

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 )
 
@@ -50,6 +53,31 @@ func sendPage[R, T any](c *gin.Context, rows []R, limit int, id func(R) uuid.UUI
 		page.Items = append(page.Items, out(r))
 	}
 	c.JSON(http.StatusOK, page)
+}
+
+// one answers with what read finds under the id in the path.
+func one[R, T any](s *Server, notFound error, read func(context.Context, uuid.UUID) (R, error), out func(R) T) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id, err := pathID(c, notFound)
+		if err != nil {
+			s.refuse(c, err)
+			return
+		}
+		found, err := read(c.Request.Context(), id)
+		if err != nil {
+			s.refuse(c, named(err, notFound))
+			return
+		}
+		c.JSON(http.StatusOK, out(found))
+	}
+}
+
+// named returns notFound in place of the database's own error.
+func named(err, notFound error) error {
+	if errors.Is(err, db.ErrNotFound) {
+		return notFound
+	}
+	return err
 }
 
 // pathID reads the id in the path; what is not an id names nothing.

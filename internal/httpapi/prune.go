@@ -24,7 +24,7 @@ func (s *Server) RegisterPrune(r *jobs.Registry) jobs.Periodic {
 	jobs.Handle(r, pruneKind, func(ctx context.Context, _ *jobs.Attempt, _ struct{}) error {
 		return s.pruneKeys(ctx, s.Clock.Now().Add(-keepKeys))
 	})
-	return jobs.Periodic{Every: time.Hour, Job: pruneKind.New(struct{}{})}
+	return jobs.Periodic{Every: time.Hour, Job: jobs.Same(pruneKind.New(struct{}{}))}
 }
 
 // pruneKeys deletes the keys of a short span of time after another, oldest first.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 )
@@ -18,26 +17,19 @@ func (s *Server) queueRoutes(r *gin.RouterGroup) {
 	r.GET("/failed", s.listFailed)
 	r.DELETE("/failed", s.flushFailed)
 	r.POST("/failed/retry", s.act(s.retryFailed))
-	r.GET("/failed/:id", s.getFailed)
+	r.GET("/failed/:id", one(s, errFailedJobNotFound, s.Admin.FailedJob, FailedJobInFull))
 	r.DELETE("/failed/:id", s.forgetFailed)
 	r.POST("/failed/:id/retry", s.write(s.retryOne))
 	r.GET("/batches", s.listBatches)
-	r.GET("/batches/:id", s.getBatch)
+	r.GET("/batches/:id", one(s, errBatchNotFound, s.Jobs.Batch, QueueBatchOf))
 	r.POST("/prune-batches", s.act(s.pruneBatches))
 	r.GET("/flows", s.listFlows)
-	r.GET("/flows/:id", s.getFlow)
-	r.POST("/flows/:id/cancel", s.knownFlow, s.write(s.cancelFlow))
+	r.GET("/flows/:id", one(s, errFlowNotFound, s.flow, QueueFlowOf))
+	r.POST("/flows/:id/cancel", s.write(s.cancelFlow))
 	r.GET("/queues", s.listQueues)
 	r.POST("/queues/:name/pause", s.act(s.pauseQueue))
 	r.POST("/queues/:name/continue", s.act(s.continueQueue))
 	r.POST("/restart", s.act(s.restartWorkers))
-}
-
-// operators admits signed-in operators alone.
-func (s *Server) operators(c *gin.Context) {
-	if who(c).Role != account.Operator {
-		s.refuse(c, errOperators)
-	}
 }
 
 // action handles a POST that makes transactions of its own, because it is too
@@ -48,21 +40,12 @@ type action func(c *gin.Context, body []byte) (reply, error)
 // done, so that a repeat gets it again; of two that come at the same time both
 // are carried out.
 func (s *Server) act(handle action) gin.HandlerFunc {
-	return s.post(func(c *gin.Context, body []byte) (storedAnswer, error) {
-		key, err := s.keyOf(c, body)
-		if err != nil {
-			return storedAnswer{}, err
-		}
-		if key.IdemKey != "" {
-			if old, ok, err := s.stored(c, key); ok || err != nil {
-				return old, err
-			}
-		}
+	return s.post(func(c *gin.Context, key keyRow, body []byte) (storedAnswer, error) {
 		r, err := handle(c, body)
 		if err != nil {
 			return storedAnswer{}, err
 		}
-		return s.answer(c, func(*gin.Context, *db.Tx, []byte) (reply, error) { return r, nil }, body)
+		return s.answer(c, key, func(*gin.Context, *db.Tx, []byte) (reply, error) { return r, nil }, body)
 	})
 }
 
@@ -95,15 +78,6 @@ func (s *Server) listQueues(c *gin.Context) {
 		page.Items = append(page.Items, QueueStateOf(v))
 	}
 	c.JSON(http.StatusOK, page)
-}
-
-// noFields refuses a body that holds anything.
-func noFields(body []byte) error {
-	if len(body) == 0 {
-		return nil
-	}
-	_, err := decode[struct{}](body)
-	return err
 }
 
 // queueIn returns the queue named in the path of a POST without fields.

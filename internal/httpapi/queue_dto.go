@@ -29,11 +29,8 @@ type FailedJob struct {
 // FailedJobOf shows a failed job in a list.
 func FailedJobOf(j jobs.FailedJob) FailedJob {
 	out := FailedJob{
-		ID: j.ID, Kind: j.Kind, Queue: j.Queue, Tags: j.Tags, Error: j.Error, Attempts: j.Attempts, Times: j.Times,
+		ID: j.ID, FlowID: idOrNil(j.Flow), Kind: j.Kind, Queue: j.Queue, Tags: j.Tags, Error: j.Error, Attempts: j.Attempts, Times: j.Times,
 		FailedAt: stamp(j.FailedAt), Sealed: j.Sealed,
-	}
-	if j.Flow.Valid {
-		out.FlowID = &j.Flow.UUID
 	}
 	if out.Tags == nil {
 		out.Tags = []string{}
@@ -52,6 +49,7 @@ func FailedJobInFull(j jobs.FailedJob) FailedJob {
 // QueueFlow is a flow, in lists without its stages.
 type QueueFlow struct {
 	ID          uuid.UUID    `json:"id"`
+	NestedIn    *uuid.UUID   `json:"nested_in,omitempty"`
 	SubjectKind string       `json:"subject_kind"`
 	SubjectID   uuid.UUID    `json:"subject_id"`
 	Text        string       `json:"text"`
@@ -85,7 +83,7 @@ type QueueJob struct {
 // QueueFlowOf shows a flow with what stages it was read with.
 func QueueFlowOf(v jobs.FlowView) QueueFlow {
 	out := QueueFlow{
-		ID: v.ID, SubjectKind: v.Subject.Kind, SubjectID: v.Subject.ID, Text: v.Text, State: v.State, Cause: v.Cause,
+		ID: v.ID, NestedIn: idOrNil(v.Around), SubjectKind: v.Subject.Kind, SubjectID: v.Subject.ID, Text: v.Text, State: v.State, Cause: v.Cause,
 		CreatedAt: stamp(v.CreatedAt), FinishedAt: stampOrNil(v.FinishedAt),
 	}
 	for _, st := range v.Stages {

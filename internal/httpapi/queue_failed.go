@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,42 +49,16 @@ func (s *Server) listFailed(c *gin.Context) {
 	sendPage(c, failed, limit, func(j jobs.FailedJob) uuid.UUID { return j.ID }, FailedJobOf)
 }
 
-func (s *Server) getFailed(c *gin.Context) {
-	id, err := pathID(c, errFailedJobNotFound)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	j, err := s.Admin.FailedJob(c.Request.Context(), id)
-	if err != nil {
-		s.refuse(c, named(err, errFailedJobNotFound))
-		return
-	}
-	c.JSON(http.StatusOK, FailedJobInFull(j))
-}
-
-// named returns notFound in place of the database's own error.
-func named(err error, notFound *fault.Error) error {
-	if errors.Is(err, db.ErrNotFound) {
-		return notFound
-	}
-	return err
-}
-
 type retriedOut struct {
 	Retried int `json:"retried"`
 	Refused int `json:"refused"`
 }
 
 func (s *Server) retryOne(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if err := noFields(body); err != nil {
-		return reply{}, err
-	}
-	id, err := pathID(c, errFailedJobNotFound)
+	id, err := s.target(c, body, errFailedJobNotFound, "job_id")
 	if err != nil {
 		return reply{}, err
 	}
-	s.annotate(c, slog.String("job_id", id.String()))
 	if err := s.Admin.RetryIn(tx, id); err != nil {
 		return reply{}, named(err, errFailedJobNotFound)
 	}

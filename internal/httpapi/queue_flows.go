@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"log/slog"
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -32,20 +32,6 @@ func (s *Server) listBatches(c *gin.Context) {
 		return
 	}
 	sendPage(c, batches, limit, func(b jobs.BatchView) uuid.UUID { return b.ID }, QueueBatchOf)
-}
-
-func (s *Server) getBatch(c *gin.Context) {
-	id, err := pathID(c, errBatchNotFound)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	b, err := s.Jobs.Batch(c.Request.Context(), id)
-	if err != nil {
-		s.refuse(c, named(err, errBatchNotFound))
-		return
-	}
-	c.JSON(http.StatusOK, QueueBatchOf(b))
 }
 
 type pruneIn struct {
@@ -100,33 +86,8 @@ func (s *Server) listFlows(c *gin.Context) {
 	sendPage(c, flows, limit, func(f jobs.FlowView) uuid.UUID { return f.ID }, QueueFlowOf)
 }
 
-func (s *Server) getFlow(c *gin.Context) {
-	id, err := pathID(c, errFlowNotFound)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	f, err := s.flow(c, id)
-	if err != nil {
-		s.refuse(c, err)
-		return
-	}
-	c.JSON(http.StatusOK, QueueFlowOf(f))
-}
-
-// knownFlow refuses what concerns a flow that is not there.
-func (s *Server) knownFlow(c *gin.Context) {
-	id, err := pathID(c, errFlowNotFound)
-	if err == nil {
-		_, err = s.flow(c, id)
-	}
-	if err != nil {
-		s.refuse(c, err)
-	}
-}
-
-func (s *Server) flow(c *gin.Context, id uuid.UUID) (jobs.FlowView, error) {
-	f, ok, err := s.Jobs.Flow(c.Request.Context(), id)
+func (s *Server) flow(ctx context.Context, id uuid.UUID) (jobs.FlowView, error) {
+	f, ok, err := s.Jobs.Flow(ctx, id)
 	if err == nil && !ok {
 		err = errFlowNotFound
 	}
@@ -135,17 +96,15 @@ func (s *Server) flow(c *gin.Context, id uuid.UUID) (jobs.FlowView, error) {
 
 // cancelFlow has a running flow stop; its catch chain runs afterwards.
 func (s *Server) cancelFlow(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if err := noFields(body); err != nil {
-		return reply{}, err
-	}
-	id, err := pathID(c, errFlowNotFound)
+	id, err := s.target(c, body, errFlowNotFound, "flow_id")
 	if err != nil {
 		return reply{}, err
 	}
-	s.annotate(c, slog.String("flow_id", id.String()))
 	stopped, err := s.Jobs.CancelFlow(tx, id)
 	if err == nil && !stopped {
-		err = errFlowNotRunning
+		if _, err = s.flow(c.Request.Context(), id); err == nil {
+			err = errFlowNotRunning
+		}
 	}
 	return reply{status: http.StatusAccepted, location: "/v1/queue/flows/" + id.String(), body: gin.H{"status": "stopping"}}, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -60,10 +61,7 @@ func TestADriverAsksForAStatement(t *testing.T) {
 			t.Errorf("it will be at %q", got)
 		}
 	}
-	var asked int
-	if err := w.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'pay:statement'").Scan(&asked).Error; err != nil || asked != 1 {
-		t.Errorf("%d jobs, %v", asked, err)
-	}
+	jobstest.AssertKindCount(t, w, "pay:statement", 1)
 	w.do(other, "POST", statementPath, object{"day": day}).is(http.StatusAccepted)
 	w.run()
 	w.Await("both jobs", func() bool { return w.Events()["pay:statement done"] == 1 && w.Events()["pay:statement skipped"] == 1 })
@@ -83,7 +81,7 @@ func TestTheNightMakesStatements(t *testing.T) {
 	for _, d := range drivers[:2] {
 		day = w.drove(w.offer(d))
 	}
-	night := w.api.Trips.Nightly().Job
+	night := w.api.Trips.Nightly().Job(time.Now())
 	w.Dispatch(night)
 	w.Await("the day is summed up", func() bool { return w.Events()["pay:day_report done"] == 1 })
 	w.Dispatch(night) // as if the worker had died after it

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -41,9 +40,6 @@ func (in tripIn) offer(driver uuid.UUID) (o trip.Offer, err error) {
 }
 
 func (s *Server) offerTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if who(c).Role != account.Driver {
-		return reply{}, errDriversOnly
-	}
 	in, err := decode[tripIn](body)
 	if err != nil {
 		return reply{}, err
@@ -142,19 +138,11 @@ func (t *tripOut) narrow(orders []order.Order, rider uuid.UUID) bool {
 
 // cancelTrip calls off a trip, for its driver and for operators.
 func (s *Server) cancelTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
-	if err := empty(body); err != nil {
-		return reply{}, err
-	}
-	id, err := pathID(c, trip.ErrNotFound)
+	id, err := s.target(c, body, trip.ErrNotFound, "trip_id")
 	if err != nil {
 		return reply{}, err
 	}
-	s.annotate(c, slog.String("trip_id", id.String()))
-	driver := who(c).UserID
-	if who(c).Role == account.Operator {
-		driver = uuid.Nil
-	}
-	t, err := s.Orders.CancelTrip(tx, id, driver)
+	t, err := s.Orders.CancelTrip(tx, id, owner(c))
 	if err != nil {
 		return reply{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"time"
@@ -46,11 +47,16 @@ type writer func(c *gin.Context, tx *db.Tx, body []byte) (reply, error)
 // stored in that transaction too: the same request under the same key gets the
 // same answer and changes nothing, whatever happened to the first answer.
 func (s *Server) write(handle writer) gin.HandlerFunc {
-	return s.post(func(c *gin.Context, body []byte) (storedAnswer, error) { return s.answer(c, handle, body) })
+	return s.post(func(c *gin.Context, key keyRow, body []byte) (storedAnswer, error) {
+		return s.answer(c, key, handle, body)
+	})
 }
 
-// post reads a POST's body and sends what answer makes of it.
-func (s *Server) post(answer func(c *gin.Context, body []byte) (storedAnswer, error)) gin.HandlerFunc {
+// answerer makes an answer to a POST and stores it under the request's key.
+type answerer func(c *gin.Context, key keyRow, body []byte) (storedAnswer, error)
+
+// post reads a POST's body and sends what answer makes of it, once for each key.
+func (s *Server) post(answer answerer) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 		if err != nil {
@@ -62,7 +68,7 @@ func (s *Server) post(answer func(c *gin.Context, body []byte) (storedAnswer, er
 			problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
 			return
 		}
-		said, err := answer(c, body)
+		said, err := s.once(c, body, answer)
 		switch {
 		case err != nil:
 			s.refuse(c, err)
@@ -74,18 +80,20 @@ func (s *Server) post(answer func(c *gin.Context, body []byte) (storedAnswer, er
 	}
 }
 
-// answer handles the request, or finds what was answered before.
-func (s *Server) answer(c *gin.Context, handle writer, body []byte) (storedAnswer, error) {
+// once finds what was answered before under the request's key, or has it answered.
+func (s *Server) once(c *gin.Context, body []byte, answer answerer) (storedAnswer, error) {
 	key, err := s.keyOf(c, body)
 	if err != nil {
 		return storedAnswer{}, err
 	}
-	if key.IdemKey != "" {
-		if old, ok, err := s.stored(c, key); ok || err != nil {
-			return old, err
-		}
+	if old, ok, err := s.stored(c, key); ok || err != nil {
+		return old, err
 	}
-	var out storedAnswer
+	return answer(c, key, body)
+}
+
+// answer handles the request, or finds what a twin of it was answered meanwhile.
+func (s *Server) answer(c *gin.Context, key keyRow, handle writer, body []byte) (out storedAnswer, err error) {
 	err = s.DB.Tx(c.Request.Context(), func(tx *db.Tx) error {
 		if key.IdemKey != "" {
 			if err := tx.Create(&key).Error; err != nil { // also waits for a twin under way
@@ -99,7 +107,7 @@ func (s *Server) answer(c *gin.Context, handle writer, body []byte) (storedAnswe
 		out, err = s.keep(tx, key, r)
 		return err
 	})
-	if errors.Is(err, db.ErrDuplicate) && key.IdemKey != "" {
+	if errors.Is(err, db.ErrDuplicate) {
 		if old, ok, err := s.stored(c, key); ok || err != nil {
 			return old, err
 		}
@@ -155,8 +163,11 @@ func (s *Server) keyOf(c *gin.Context, body []byte) (keyRow, error) {
 	return keyRow{Scope: scope, IdemKey: key, Fingerprint: hex.EncodeToString(sum[:]), CreatedAt: s.Clock.Now()}, nil
 }
 
-// stored finds the answer that was given under a key.
+// stored finds the answer that was given under a key; without a key there is none.
 func (s *Server) stored(c *gin.Context, key keyRow) (answer storedAnswer, ok bool, err error) {
+	if key.IdemKey == "" {
+		return answer, false, nil
+	}
 	var old keyRow
 	err = s.DB.Read(c.Request.Context()).Where("scope = ? AND idem_key = ?", key.Scope, key.IdemKey).Take(&old).Error
 	if errors.Is(err, db.ErrNotFound) {
@@ -190,6 +201,28 @@ func (s *Server) keep(tx *db.Tx, key keyRow, r reply) (storedAnswer, error) {
 	_, err = tx.Change("UPDATE idempotency_keys SET status = ?, location = ?, body_sealed = ? WHERE scope = ? AND idem_key = ?",
 		r.status, r.location, s.Box.Seal(raw), key.Scope, key.IdemKey)
 	return answer, err
+}
+
+// noFields refuses a body that holds anything.
+func noFields(body []byte) error {
+	if len(body) == 0 {
+		return nil
+	}
+	_, err := decode[struct{}](body)
+	return err
+}
+
+// target returns the id in the path of a POST without fields, and has what is
+// logged for the request carry it under the given name.
+func (s *Server) target(c *gin.Context, body []byte, notFound error, name string) (uuid.UUID, error) {
+	if err := noFields(body); err != nil {
+		return uuid.Nil, err
+	}
+	id, err := pathID(c, notFound)
+	if err == nil {
+		s.annotate(c, slog.String(name, id.String()))
+	}
+	return id, err
 }
 
 // decode reads a JSON object strictly: no unknown fields, nothing behind it.

@@ -151,7 +151,7 @@ func TestOldKeysAreForgotten(t *testing.T) {
 	quote("young")
 	now.Advance(time.Hour + time.Second)
 	periodic := w.api.RegisterPrune(w.Registry)
-	w.Dispatch(periodic.Job)
+	w.Dispatch(periodic.Job(now.Now()))
 	w.Work("low")
 	w.Await("the old key is forgotten", func() bool { return w.counts(t)["idempotency_keys"] == 1 })
 	if quote("young").Header().Get("Idempotency-Replayed") != "true" {

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +43,11 @@ type FailedFilter struct {
 	Kind, Queue, Tag string
 	Before           time.Time // failed earlier
 	After            uuid.UUID // those that follow this one in a list
-	Limit            int       // 0: no limit
+	Limit            int       // 0: as many as a page holds
 }
+
+// listPage is how many rows are read at a time where nobody says how many.
+const listPage = 200
 
 func (f FailedFilter) apply(q *gorm.DB) *gorm.DB {
 	q = q.Where("retried_at IS NULL")
@@ -62,16 +67,14 @@ func (f FailedFilter) apply(q *gorm.DB) *gorm.DB {
 	if f.After != uuid.Nil {
 		q = q.Where("job_id < ?", f.After)
 	}
-	if f.Limit > 0 {
-		q = q.Limit(f.Limit)
-	}
 	return q
 }
 
-// Failed returns the failed jobs that the filter leaves, the youngest first.
+// Failed returns a page of the failed jobs that the filter leaves, the youngest
+// first; the last of them is what After takes for the next page.
 func (a *Admin) Failed(ctx context.Context, f FailedFilter) ([]FailedJob, error) {
 	var rows []failedRow
-	if err := f.apply(a.sys.core.db.Read(ctx)).Order("job_id DESC").Find(&rows).Error; err != nil {
+	if err := f.apply(a.sys.core.db.Read(ctx)).Order("job_id DESC").Limit(cmp.Or(f.Limit, listPage)).Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	jobs := make([]FailedJob, len(rows))
@@ -126,29 +129,57 @@ func (a *Admin) RetryIn(tx *db.Tx, ids ...uuid.UUID) error {
 
 // RetryAll takes up again the failed jobs that the filter leaves, the oldest
 // first, and returns how many it took up and how many their flows did not allow.
+// One that fails again meanwhile is not taken up twice. The filter's limit does
+// not count.
 func (a *Admin) RetryAll(ctx context.Context, f FailedFilter) (retried, refused int, err error) {
-	jobs, err := a.Failed(ctx, f)
-	for i := len(jobs) - 1; i >= 0 && err == nil; i-- {
-		switch err = a.Retry(ctx, jobs[i].ID); {
-		case err == nil:
-			retried++
-		case errors.Is(err, ErrFlowBusy), errors.Is(err, ErrFlowOver), errors.Is(err, ErrNotFailed), errors.Is(err, db.ErrNotFound):
-			refused++
-			err = nil
+	read := func() *gorm.DB { return f.apply(a.sys.core.db.Read(ctx)).Table("failed_jobs").Limit(listPage) }
+	var last, page []uuid.UUID // those that fail from now on come after the last one
+	if err := read().Order("job_id DESC").Limit(1).Pluck("job_id", &last).Error; err != nil || len(last) == 0 {
+		return 0, 0, err
+	}
+	for after := uuid.Nil; ; after = page[len(page)-1] {
+		page = nil
+		err := read().Where("job_id > ? AND job_id <= ?", after, last[0]).Order("job_id").Pluck("job_id", &page).Error
+		if err != nil {
+			return retried, refused, err
+		}
+		for _, id := range page {
+			switch err := a.Retry(ctx, id); {
+			case err == nil:
+				retried++
+			case errors.Is(err, ErrFlowBusy), errors.Is(err, ErrFlowOver), errors.Is(err, ErrNotFailed), errors.Is(err, db.ErrNotFound):
+				refused++
+			default:
+				return retried, refused, err
+			}
+		}
+		if len(page) < listPage {
+			return retried, refused, nil
 		}
 	}
-	return retried, refused, err
 }
 
-// Forget deletes the records of failed jobs and returns how many there were.
+// Forget deletes the records of failed jobs, all or none, and returns how many
+// there were.
 func (a *Admin) Forget(ctx context.Context, ids ...uuid.UUID) (n int, err error) {
-	return a.delete(ctx, "DELETE FROM failed_jobs WHERE job_id IN ?", ids)
+	err = a.sys.core.db.Tx(ctx, func(tx *db.Tx) error {
+		n = 0
+		for chunk := range slices.Chunk(ids, insertChunk) {
+			rows, err := tx.Change("DELETE FROM failed_jobs WHERE job_id IN ? AND retried_at IS NULL", chunk)
+			if err != nil {
+				return err
+			}
+			n += int(rows)
+		}
+		return nil
+	})
+	return n, err
 }
 
 // Flush deletes the records of all jobs that failed before a time, those that
-// were taken up again too, and returns how many there were.
+// were taken up again too, a page in a transaction, and returns how many it deleted.
 func (a *Admin) Flush(ctx context.Context, before time.Time) (n int, err error) {
-	return a.delete(ctx, "DELETE FROM failed_jobs WHERE failed_at < ?", before)
+	return a.sys.core.byPages(ctx, func(tx *db.Tx) (int, error) { return pruneFailed(tx, before) })
 }
 
 func (a *Admin) delete(ctx context.Context, statement string, args ...any) (n int, err error) {
@@ -160,11 +191,10 @@ func (a *Admin) delete(ctx context.Context, statement string, args ...any) (n in
 	return n, err
 }
 
-// FlowStates returns the states that a flow can be in.
+// FlowStates returns the states that the flows of a list can be in. One that is
+// nested in another can also be waiting or skipped.
 func FlowStates() []string {
-	return []string{
-		flowWaiting, flowRunning, flowStopping, flowCatching, flowDone, flowFailed, flowCancelled, flowSkipped,
-	}
+	return []string{flowRunning, flowStopping, flowCatching, flowDone, flowFailed, flowCancelled}
 }
 
 // FlowFilter narrows a list of flows; zero fields do not.
@@ -172,12 +202,13 @@ type FlowFilter struct {
 	State   string
 	Subject uuid.UUID
 	After   uuid.UUID // older than this one
-	Limit   int
+	Limit   int       // 0: as many as a page holds
 }
 
-// Flows returns flows without their stages, the youngest first.
+// Flows returns flows without their stages, the youngest first. Those that are
+// nested in another are shown with it, by Client.Flow.
 func (a *Admin) Flows(ctx context.Context, f FlowFilter) ([]FlowView, error) {
-	q := a.sys.core.db.Read(ctx).Order("id DESC").Limit(f.Limit)
+	q := a.sys.core.db.Read(ctx).Where("batch_id IS NULL").Order("id DESC").Limit(cmp.Or(f.Limit, listPage))
 	if f.State != "" {
 		q = q.Where("state = ?", f.State)
 	}

@@ -53,7 +53,7 @@ func (c *Client) StartAll(tx *db.Tx, flows ...Beginning) ([]uuid.UUID, error) {
 // after the commit. A job whose unique name another unfinished job has is dropped.
 func (c *Client) Dispatch(tx *db.Tx, jobs ...Job) error {
 	now := c.core.clock.Now()
-	var plain []jobRow
+	plain := make([]jobRow, 0, len(jobs))
 	for _, j := range jobs {
 		row := c.core.newRow(j, now)
 		row.begin(now)

@@ -72,8 +72,9 @@ type courier struct {
 	wg        sync.WaitGroup
 
 	mu     sync.Mutex
-	more   *sync.Cond // there are deliveries, or there will be none
-	queue  []delivery
+	more   *sync.Cond   // there are deliveries, or there will be none
+	queue  [][]delivery // as they were sent
+	held   int          // how many that are
 	closed bool
 }
 
@@ -100,8 +101,15 @@ func (c *courier) send(ds ...delivery) {
 	if c.closed {
 		return
 	}
-	c.queue = append(c.queue, ds[:min(len(ds), courierBacklog-len(c.queue))]...)
-	c.more.Broadcast()
+	if ds = ds[:min(len(ds), courierBacklog-c.held)]; len(ds) == 0 {
+		return
+	}
+	c.queue = append(c.queue, ds)
+	if c.held += len(ds); len(ds) == 1 {
+		c.more.Signal()
+	} else {
+		c.more.Broadcast()
+	}
 }
 
 // runNow makes jobs that wait in Redis for their time run at once.
@@ -129,22 +137,26 @@ func (c *courier) close() {
 func (c *courier) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue = nil
+	c.queue, c.held = nil, 0
 }
 
 // next waits for a delivery. It reports false when there will be none.
 func (c *courier) next() (delivery, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.queue) == 0 && !c.closed {
+	for c.held == 0 && !c.closed {
 		c.more.Wait()
 	}
-	if len(c.queue) == 0 {
+	if c.held == 0 {
 		return delivery{}, false
 	}
-	d := c.queue[0]
-	c.queue = c.queue[1:]
-	return d, true
+	first := c.queue[0]
+	if c.held--; len(first) == 1 {
+		c.queue = c.queue[1:]
+	} else {
+		c.queue[0] = first[1:]
+	}
+	return first[0], true
 }
 
 func (c *courier) carry() {
@@ -163,8 +175,6 @@ func (c *courier) carry() {
 
 // put stores a delivery in Redis and reports false when it was there already.
 func (c *courier) put(ctx context.Context, d delivery) (stored bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
-	defer cancel()
 	opts := []asynq.Option{
 		asynq.TaskID(d.payload()), asynq.Queue(d.queue), asynq.MaxRetry(maxRedeliveries),
 		asynq.Timeout(redisDeadline), asynq.Retention(c.retention),
@@ -172,13 +182,9 @@ func (c *courier) put(ctx context.Context, d delivery) (stored bool, err error) 
 	if wait := d.due.Sub(c.clock.Now()); wait > 0 {
 		opts = append(opts, asynq.ProcessIn(wait))
 	}
-	to := c.to(d.queue)
-	_, err = to.client.EnqueueContext(ctx, asynq.NewTask(d.kind, []byte(d.payload())), opts...)
+	_, err = c.to(d.queue).client.EnqueueContext(ctx, asynq.NewTask(d.kind, []byte(d.payload())), opts...)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return false, nil
-	}
-	if err == nil {
-		to.announce(d.queue)
 	}
 	return err == nil, err
 }

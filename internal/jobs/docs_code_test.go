@@ -187,9 +187,9 @@ func _(kind *jobs.Kind[rideArgs]) {
 	kind.DeleteWhenMissing = true
 }
 
-func _(r *jobs.Registry, kind jobs.Kind[rideArgs], client *jobs.Client, alarm jobs.Job) {
-	jobs.OnFailed(r, kind, func(tx *db.Tx, f jobs.Failure) error {
-		return client.Dispatch(tx, alarm)
+func _(r *jobs.Registry, kind jobs.Kind[rideArgs], client *jobs.Client, alarm func(order uuid.UUID, why error) jobs.Job) {
+	jobs.OnFailed(r, kind, func(tx *db.Tx, f jobs.Failure, args rideArgs) error {
+		return client.Dispatch(tx, alarm(args.OrderID, f.Err))
 	})
 }
 

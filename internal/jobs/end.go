@@ -1,7 +1,7 @@
 package jobs
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -46,12 +46,7 @@ func (c *core) conclude(ctx context.Context, e *ending) error {
 	if !c.endings.add(e) {
 		return errClosed
 	}
-	select {
-	case err := <-e.answer:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return <-e.answer // within the time that a group has and then each of it
 }
 
 var errClosed = errors.New("jobs: the queue is closed")
@@ -60,17 +55,17 @@ var errClosed = errors.New("jobs: the queue is closed")
 // each is tried by itself, so that one cannot keep the others from being recorded.
 func (c *core) endTogether(group []*ending) {
 	// A job delivered twice at the same time may end twice in one group.
-	byJob := map[uuid.UUID]*ending{}
-	var once []*ending
+	seen := make(map[uuid.UUID]bool, len(group))
+	once := make([]*ending, 0, len(group))
 	for _, e := range group {
-		if byJob[e.row.ID] == nil {
-			byJob[e.row.ID] = e
+		if !seen[e.row.ID] {
+			seen[e.row.ID] = true
 			once = append(once, e)
 			continue
 		}
 		e.answer <- ErrSuperseded
 	}
-	slices.SortFunc(once, func(a, b *ending) int { return cmp.Compare(a.row.ID.String(), b.row.ID.String()) })
+	slices.SortFunc(once, func(a, b *ending) int { return bytes.Compare(a.row.ID[:], b.row.ID[:]) })
 	err := errContested
 	if len(once) > 1 {
 		ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)

@@ -408,7 +408,7 @@ func TestPeriodicJobsBeginOnceASlot(t *testing.T) {
 		return nil
 	})
 	cfg := jobstest.Config("q")
-	cfg.Periodic = []jobs.Periodic{{Every: 100 * 365 * 24 * time.Hour, Job: job}}
+	cfg.Periodic = []jobs.Periodic{{Every: 100 * 365 * 24 * time.Hour, Job: jobs.Same(job)}}
 	h.WorkWith(cfg)
 	h.WorkWith(cfg)
 	h.Await("the slot's job ran", func() bool { return runs.Load() == 1 })

@@ -62,8 +62,14 @@ func Example_failureHooks() {
 
 	pay := kind[int]("pay")
 	jobs.Handle(q.Registry, pay, func(context.Context, *jobs.Attempt, int) error { return jobs.Fail(errors.New("declined")) })
-	tell := says(q, "tell the rider")
-	jobs.OnFailed(q.Registry, pay, func(tx *db.Tx, f jobs.Failure) error { return q.Client.Dispatch(tx, tell) })
+	tell := kind[int]("tell")
+	jobs.Handle(q.Registry, tell, func(_ context.Context, _ *jobs.Attempt, order int) error {
+		fmt.Println("tell the rider of order", order)
+		return nil
+	})
+	jobs.OnFailed(q.Registry, pay, func(tx *db.Tx, _ jobs.Failure, order int) error {
+		return q.Client.Dispatch(tx, tell.New(order))
+	})
 	q.Registry.OnFailure(func(_ *db.Tx, f jobs.Failure) error {
 		fmt.Println("alert:", f.Kind, f.Err)
 		return nil
@@ -74,7 +80,7 @@ func Example_failureHooks() {
 	// alert: pay declined
 	// another job
 	// alert: another job it went wrong
-	// tell the rider
+	// tell the rider of order 7
 }
 
 // A failed job is taken up again with fresh attempts, and with it the flow that
@@ -166,7 +172,7 @@ func Example_pruneFailed() {
 	payments(q, 7)
 	for _, days := range []time.Duration{29, 2} {
 		q.Clock.Advance(days * day)
-		fmt.Println(q.Run(prune.Job), len(list(q)), "left")
+		fmt.Println(q.Run(prune.Job(q.Clock.Now())), len(list(q)), "left")
 	}
 	// Output:
 	// failed: pay 7, gateway: 503

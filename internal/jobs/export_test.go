@@ -3,8 +3,12 @@ package jobs
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 )
 
 // RunDelivery makes the run that a delivery of the job from Redis would cause.
@@ -38,4 +42,18 @@ func (s *System) EndTogether(ctx context.Context, ids ...uuid.UUID) error {
 // RestoreQueues is what the sweep does about queues that Redis may have forgotten.
 func (s *System) RestoreQueues(ctx context.Context, queues ...string) error {
 	return s.restoreQueues(ctx, queues)
+}
+
+// AsWorker returns the connections that a process with n slots gives to asynq's
+// client and to its server, what ends the server's looks for tasks, and what ends
+// the rest.
+func AsWorker(c redis.UniversalClient, queue string, n int) (client, server redis.UniversalClient, stop, end func()) {
+	l := newLine(c)
+	left := new(atomic.Int64)
+	left.Store(unlimited)
+	g := &gate{
+		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, slots: newSlots(n), left: left, turn: new(sync.Mutex),
+		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: func([]string) {},
+	}
+	return l, g, g.close, l.scripts.close
 }

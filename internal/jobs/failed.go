@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -40,6 +41,8 @@ type Failure struct {
 	Flow    uuid.NullUUID
 	Attempt int
 	Err     error
+
+	args func() (json.RawMessage, error)
 }
 
 // FailureHook is called in the transaction that records a failure, hence once
@@ -52,7 +55,10 @@ type FailureHook func(tx *db.Tx, f Failure) error
 // calls the hooks and stops its flow, unless it is in a batch that allows failures.
 func (c *core) fail(ctx context.Context, a *Attempt, cause error, hooks []FailureHook) error {
 	row := a.row
-	failure := Failure{a.JobID, a.Kind, a.Queue, a.Tags, a.Flow, a.Number, cause}
+	failure := Failure{
+		JobID: a.JobID, Kind: a.Kind, Queue: a.Queue, Tags: a.Tags, Flow: a.Flow, Attempt: a.Number, Err: cause,
+		args: func() (json.RawMessage, error) { return c.args(row) }, // the attempt may not have come so far as to open them
+	}
 	return c.conclude(ctx, &ending{
 		row: row, state: jobFailed, attempts: a.Number, cause: cause,
 		effect: func(tx *db.Tx) error {

@@ -100,6 +100,29 @@ func awaitRedis(t *testing.T, conn asynq.RedisConnOpt) {
 	}
 }
 
+// between is a hook between a client and its Redis: a function from what asks the
+// server to what is asked in its place. A single command comes as a pipeline of one.
+type between func(next redis.ProcessPipelineHook) redis.ProcessPipelineHook
+
+func (b between) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (b between) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return b(next)
+}
+
+func (b between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	ask := b(func(ctx context.Context, cmds []redis.Cmder) error {
+		cmds[0].SetErr(next(ctx, cmds[0]))
+		return cmds[0].Err()
+	})
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := ask(ctx, []redis.Cmder{cmd}); err != nil {
+			return err
+		}
+		return cmd.Err()
+	}
+}
+
 // effects is a table of what jobs did to the database, a row for each time. A
 // count in memory would also count what was rolled back.
 type effects struct{ *jobstest.Harness }

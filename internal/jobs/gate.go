@@ -21,11 +21,12 @@ const workChannel = "spotpool:work"
 type gate struct {
 	*line
 	queues map[string]int
-	poll   time.Duration // how long a look waits at most
-	slots  *slots        // of the worker
-	left   *atomic.Int64 // tasks that it may still take
-	turn   *sync.Mutex   // held while some are taken, when they are counted
-	stop   chan struct{} // closed when it takes no more
+	poll   time.Duration        // how long a look waits at most
+	slots  *slots               // of the worker
+	left   *atomic.Int64        // tasks that it may still take
+	turn   *sync.Mutex          // held while some are taken, when they are counted
+	stop   chan struct{}        // closed when it takes no more
+	ahead  func(tasks []string) // told the ids of tasks that it took
 
 	mu    sync.Mutex
 	taken []string      // tasks that were taken and not yet handed over, as Redis holds them
@@ -37,7 +38,12 @@ type gate struct {
 }
 
 // lookMost bounds the tasks that one look takes.
-const lookMost = 64
+const lookMost = 200
+
+// gatherFor is how long a look at a queue that had more than was asked for waits
+// until half of the worker's slots are free: taking tasks one at a time would cost
+// a worker of quick jobs more than it.
+const gatherFor = time.Millisecond
 
 // lookAgain is the pause after a look that failed: asynq makes none.
 const lookAgain = 200 * time.Millisecond
@@ -46,35 +52,15 @@ const lookAgain = 200 * time.Millisecond
 func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
 	switch {
 	case len(keys) == 4 && strings.HasSuffix(keys[1], ":paused"):
-		return g.look(ctx, sha, keys, args)
+		return g.look(ctx, keys, args)
 	case len(keys) == 2 && strings.HasSuffix(keys[1], ":pending"): // delayed tasks that have come due
 		cmd := g.line.EvalSha(ctx, sha, keys, args...)
 		if n, _ := cmd.Int(); n > 0 {
-			g.ring()
+			ring(g.work)
 		}
 		return cmd
 	}
 	return g.line.EvalSha(ctx, sha, keys, args...)
-}
-
-// Eval implements redis.Scripter: asynq sends a script as text when Redis does
-// not know it yet.
-func (g *gate) Eval(ctx context.Context, text string, keys []string, args ...any) *redis.Cmd {
-	if len(keys) != 4 || !strings.HasSuffix(keys[1], ":paused") {
-		return g.line.Eval(ctx, text, keys, args...)
-	}
-	defer g.counted()()
-	if g.left.Load() < 1 {
-		none := redis.NewCmd(ctx)
-		none.SetErr(redis.Nil)
-		return none
-	}
-	cmd := g.line.Eval(ctx, text, keys, args...)
-	if cmd.Err() == nil {
-		g.left.Add(-1)
-		g.slots.held.Add(1)
-	}
-	return cmd
 }
 
 // counted keeps the worker's other gates from taking tasks until the function
@@ -87,28 +73,31 @@ func (g *gate) counted() (done func()) {
 	return g.turn.Unlock
 }
 
-// ring ends the wait at empty queues.
-func (g *gate) ring() {
+// ring rings a bell, unless it rings already.
+func ring(bell chan struct{}) {
 	select {
-	case g.work <- struct{}{}:
+	case bell <- struct{}{}:
 	default:
 	}
 }
 
 // look answers asynq's script that takes a task from a queue. asynq looks from
 // one goroutine.
-func (g *gate) look(ctx context.Context, sha string, keys []string, args []any) *redis.Cmd {
+func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 	answer := redis.NewCmd(ctx)
 	if task, ok := g.next(); ok {
 		answer.SetVal(task)
 		return answer
 	}
 	if g.empty >= len(g.queues) {
-		g.wait(g.work)
+		g.wait(g.work, g.poll)
 		g.empty = 0
 	}
 	for g.slots.free() < 1 && !g.stopped() {
-		g.wait(g.slots.freed)
+		g.wait(g.slots.freed, g.poll)
+	}
+	if g.want > 1 && g.slots.free() < g.slots.half() {
+		g.wait(g.slots.halved, gatherFor)
 	}
 	defer g.counted()()
 	g.looking.Lock()
@@ -120,50 +109,44 @@ func (g *gate) look(ctx context.Context, sha string, keys []string, args []any) 
 		return answer
 	}
 	n = max(1, min(n, g.want))
-	first := g.take(ctx, n, sha, keys, args)
+	first := g.take(ctx, n, keys, args)
 	switch first.Err() {
 	case nil:
 		g.empty = 0
 	case redis.Nil:
 		g.empty++
 	default:
-		if !redis.HasErrorPrefix(first.Err(), "NOSCRIPT") {
-			g.pause()
-		}
+		g.pause()
 	}
 	return first
 }
 
-// take asks for n tasks of a queue at once, returns the answer to the first
-// question and keeps the other tasks.
-func (g *gate) take(ctx context.Context, n int, sha string, keys []string, args []any) *redis.Cmd {
-	pipe := g.Pipeline()
-	cmds := make([]*redis.Cmd, n)
-	for i := range cmds {
-		cmds[i] = scriptCmd(ctx, sha, keys, args)
-		_ = pipe.Process(ctx, cmds[i])
+// take asks for n tasks of a queue at once, answers as asynq's script that takes
+// one would and keeps the others.
+func (g *gate) take(ctx context.Context, n int, keys []string, args []any) *redis.Cmd {
+	answer := redis.NewCmd(ctx)
+	taken, err := takeAll.Run(ctx, g.UniversalClient, keys, append(slices.Clone(args), n)...).StringSlice()
+	if err != nil {
+		answer.SetErr(err)
+		return answer
 	}
-	_, _ = pipe.Exec(ctx)
+	tasks := taken[:len(taken)/2] // then their ids
+	g.ahead(taken[len(tasks):])
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	got := 0
-	for i, cmd := range cmds {
-		task, err := cmd.Text()
-		if err != nil {
-			continue
-		}
-		got++
-		if i > 0 {
-			g.taken = append(g.taken, task)
-		}
-	}
-	g.left.Add(int64(-got))
-	g.slots.held.Add(int64(got))
+	g.left.Add(int64(-len(tasks)))
+	g.slots.held.Add(int64(len(tasks)))
 	// A queue that gives all that was asked for is asked for more the next time.
-	if g.want = 1; got == n {
+	if g.want = 1; len(tasks) == n {
 		g.want = 2 * n
 	}
-	return cmds[0]
+	if len(tasks) == 0 {
+		answer.SetErr(redis.Nil)
+		return answer
+	}
+	answer.SetVal(tasks[0])
+	g.taken = append(g.taken, tasks[1:]...)
+	return answer
 }
 
 // next returns a task that an earlier look has taken.
@@ -184,9 +167,9 @@ func (g *gate) holds() int {
 	return len(g.taken)
 }
 
-// wait returns when the bell rings, the gate stops, or the poll interval is over.
-func (g *gate) wait(bell chan struct{}) {
-	t := time.NewTimer(g.poll)
+// wait returns when the bell rings, the gate stops, or the time is over.
+func (g *gate) wait(bell chan struct{}, most time.Duration) {
+	t := time.NewTimer(most)
 	defer t.Stop()
 	select {
 	case <-bell:
@@ -206,14 +189,18 @@ func (g *gate) pause() {
 // the look that took it until it is handled, and gives it back before its outcome
 // is recorded, so that a commit under way keeps no handler waiting.
 type slots struct {
-	all   chan struct{}
-	held  atomic.Int64
-	freed chan struct{} // rings when a slot was given back
+	all    chan struct{}
+	held   atomic.Int64
+	freed  chan struct{} // rings when a slot was given back
+	halved chan struct{} // rings when that made half of them free
 }
 
 func newSlots(n int) *slots {
-	return &slots{all: make(chan struct{}, n), freed: make(chan struct{}, 1)}
+	return &slots{all: make(chan struct{}, n), freed: make(chan struct{}, 1), halved: make(chan struct{}, 1)}
 }
+
+// half is half of the slots, one at least.
+func (s *slots) half() int { return (cap(s.all) + 1) / 2 }
 
 // free returns how many jobs could be begun now.
 func (s *slots) free() int { return cap(s.all) - int(s.held.Load()) }
@@ -231,10 +218,10 @@ func (s *slots) begin() (giveBack func()) {
 	s.all <- struct{}{}
 	return sync.OnceFunc(func() {
 		<-s.all
-		s.held.Add(-1)
-		select {
-		case s.freed <- struct{}{}:
-		default:
+		held := s.held.Add(-1)
+		ring(s.freed)
+		if cap(s.all)-int(held) == s.half() {
+			ring(s.halved)
 		}
 	})
 }
@@ -262,7 +249,7 @@ func (g *gate) listen(ctx context.Context) {
 				return
 			}
 			if g.queues[m.Payload] > 0 {
-				g.ring()
+				ring(g.work)
 			}
 		}
 	}

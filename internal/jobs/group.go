@@ -1,21 +1,33 @@
 package jobs
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // grouper carries out calls of one sort together: those that come while the
 // calls before them are carried out form the next group. A call that comes alone
-// goes alone and at once, so that grouping costs an idle system nothing.
+// goes alone and at once, so that grouping costs an idle system nothing. In a busy
+// one, a group waits for a moment to become larger.
 type grouper[T any] struct {
-	in   chan T
-	quit chan struct{}
-	most int
-	do   func([]T)
-	wg   sync.WaitGroup
+	most   int
+	linger time.Duration
+	do     func([]T)
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	call    *sync.Cond // a call waits, or there will be none
+	waiting []T
+	closed  bool
 }
 
+// busyGroup is how many calls a group has when the next one waits to become larger.
+const busyGroup = 8
+
 // newGrouper starts workers that carry out groups of up to most calls with do.
-func newGrouper[T any](workers, most int, do func([]T)) *grouper[T] {
-	g := &grouper[T]{in: make(chan T), quit: make(chan struct{}), most: most, do: do}
+func newGrouper[T any](workers, most int, linger time.Duration, do func([]T)) *grouper[T] {
+	g := &grouper[T]{most: most, linger: linger, do: do}
+	g.call = sync.NewCond(&g.mu)
 	for range workers {
 		g.wg.Go(g.work)
 	}
@@ -23,42 +35,49 @@ func newGrouper[T any](workers, most int, do func([]T)) *grouper[T] {
 }
 
 func (g *grouper[T]) work() {
-	for {
-		select {
-		case call := <-g.in:
-			g.do(g.gather(call))
-		case <-g.quit:
-			return
+	for group := g.next(); group != nil; group = g.next() {
+		g.do(group)
+		if g.linger > 0 && len(group) >= busyGroup && len(group) < g.most {
+			time.Sleep(g.linger)
 		}
 	}
 }
 
-// gather returns the call with all others that wait.
-func (g *grouper[T]) gather(call T) []T {
-	group := []T{call}
-	for len(group) < g.most {
-		select {
-		case call := <-g.in:
-			group = append(group, call)
-		default:
-			return group
+// next waits for calls and returns those that wait, nil when there will be none.
+func (g *grouper[T]) next() []T {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.waiting) == 0 {
+		if g.closed {
+			return nil
 		}
+		g.call.Wait()
+	}
+	n := min(g.most, len(g.waiting))
+	group := g.waiting[:n:n]
+	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
+		g.waiting = nil
 	}
 	return group
 }
 
 // add hands a call over and reports false when the grouper is closed.
 func (g *grouper[T]) add(call T) bool {
-	select {
-	case g.in <- call:
-		return true
-	case <-g.quit:
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
 		return false
 	}
+	g.waiting = append(g.waiting, call)
+	g.call.Signal()
+	return true
 }
 
-// close ends the workers after the groups they carry out.
+// close ends the workers once they have carried out the calls that wait.
 func (g *grouper[T]) close() {
-	close(g.quit)
+	g.mu.Lock()
+	g.closed = true
+	g.call.Broadcast()
+	g.mu.Unlock()
 	g.wg.Wait()
 }

@@ -3,6 +3,9 @@ package jobs
 import (
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/db"
 )
@@ -26,37 +29,86 @@ func (c *core) insert(tx *db.Tx, rows []jobRow) error {
 
 // insertJobs writes rows in one statement.
 func insertJobs(tx *db.Tx, rows []jobRow) error {
-	return insertRows(tx, `jobs (id, flow_id, batch_id, branch, stage, position, kind, queue, args, sealed, tags, unique_key,
-		state, generation, delay_ms, due_at, retry_until, note, created_at, attempts, wakes, last_error)`, rows,
-		func(r *jobRow) []any {
-			return []any{r.ID, r.FlowID, r.BatchID, r.Branch, r.Stage, r.Position, r.Kind, r.Queue, r.Args, r.Sealed, r.Tags, r.UniqueKey,
-				r.State, r.Generation, r.DelayMs, r.DueAt, r.RetryUntil, r.Note, r.CreatedAt, 0, 0, ""}
+	return insertRows(tx, "jobs", `id, flow_id, batch_id, branch, stage, position, kind, queue, args, sealed, tags, unique_key,
+		state, generation, delay_ms, due_at, retry_until, note, created_at, attempts, wakes, last_error`, rows,
+		func(to []any, r *jobRow) []any {
+			return append(to, r.ID, r.FlowID, r.BatchID, r.Branch, r.Stage, r.Position, r.Kind, r.Queue, r.Args, r.Sealed, r.Tags, r.UniqueKey,
+				r.State, r.Generation, r.DelayMs, r.DueAt, r.RetryUntil, r.Note, r.CreatedAt, 0, 0, "")
 		})
 }
 
 // insertFlows is insertJobs for flows.
 func insertFlows(tx *db.Tx, rows []flowRow) error {
-	return insertRows(tx, "flows (id, batch_id, nests, subject_kind, subject_id, sentence, state, branch, stage, verdict, cause, created_at)", rows,
-		func(r *flowRow) []any {
-			return []any{r.ID, r.BatchID, r.Nests, r.SubjectKind, r.SubjectID, r.Sentence, r.State, r.Branch, r.Stage, r.Verdict, r.Cause, r.CreatedAt}
+	return insertRows(tx, "flows", "id, batch_id, nests, subject_kind, subject_id, sentence, state, branch, stage, verdict, cause, created_at", rows,
+		func(to []any, r *flowRow) []any {
+			return append(to, r.ID, r.BatchID, r.Nests, r.SubjectKind, r.SubjectID, r.Sentence, r.State, r.Branch, r.Stage, r.Verdict, r.Cause, r.CreatedAt)
 		})
 }
 
 // insertRows writes rows in one statement, without gorm's reflection, which would
-// cost as much as all the rest.
-func insertRows[R any](tx *db.Tx, into string, rows []R, values func(*R) []any) error {
-	var args []any
+// cost as much as all the rest. Columns in which no row says anything stand in the
+// statement's text, since what it carries as an argument costs more.
+func insertRows[R any](tx *db.Tx, table, columns string, rows []R, values func(to []any, r *R) []any) error {
+	width := strings.Count(columns, ",") + 1
+	all := make([]any, 0, width*len(rows))
 	for i := range rows {
-		args = append(args, values(&rows[i])...)
+		all = values(all, &rows[i])
 	}
-	columns := len(args) / len(rows)
-	row := ", (" + strings.Repeat("?, ", columns-1) + "?)"
-	return tx.Write("INSERT INTO "+into+" VALUES "+strings.Repeat(row, len(rows))[2:], args...)
+	texts := make([]string, width)
+	for c := range texts {
+		texts[c] = blank(all[c])
+		for i := c; i < len(all) && texts[c] != "?"; i += width {
+			texts[c] = blank(all[i])
+		}
+	}
+	var args []any
+	for i, value := range all {
+		if texts[i%width] == "?" {
+			args = append(args, value)
+		}
+	}
+	row := ", (" + strings.Join(texts, ", ") + ")"
+	return tx.Write("INSERT INTO "+table+" ("+columns+") VALUES "+strings.Repeat(row, len(rows))[2:], args...)
+}
+
+// blank returns the SQL of a value that says nothing, and "?" for others.
+func blank(value any) string {
+	switch v := value.(type) {
+	case int:
+		if v == 0 {
+			return "0"
+		}
+	case int64:
+		if v == 0 {
+			return "0"
+		}
+	case bool:
+		if !v {
+			return "FALSE"
+		}
+	case string:
+		if v == "" {
+			return "''"
+		}
+	case uuid.NullUUID:
+		if !v.Valid {
+			return "NULL"
+		}
+	case *string:
+		if v == nil {
+			return "NULL"
+		}
+	case *time.Time:
+		if v == nil {
+			return "NULL"
+		}
+	}
+	return "?"
 }
 
 // deliverAfter sends the rows that are ready to Redis once tx has committed.
 func (c *core) deliverAfter(tx *db.Tx, rows []jobRow) {
-	var out []delivery
+	out := make([]delivery, 0, len(rows))
 	for i := range rows {
 		if rows[i].State == jobReady {
 			out = append(out, rows[i].delivery())

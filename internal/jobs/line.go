@@ -2,13 +2,15 @@ package jobs
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // line is asynq's connection to Redis. Scripts that are asked for at the same
-// time are sent as one pipeline.
+// time go as one pipeline, and those that do the same to tasks of one queue as
+// one script.
 type line struct {
 	redis.UniversalClient
 	scripts *grouper[*script]
@@ -17,24 +19,27 @@ type line struct {
 // script is a call of a Lua script that waits for its answer.
 type script struct {
 	cmd  *redis.Cmd
+	sha  string
+	keys []string
+	args []any
 	done chan struct{}
 }
 
 const (
 	lineWorkers = 2
-	lineMost    = 64
+	lineMost    = 128
 	lineTimeout = 5 * time.Second
 )
 
 func newLine(c redis.UniversalClient) *line {
 	l := &line{UniversalClient: c}
-	l.scripts = newGrouper(lineWorkers, lineMost, l.send)
+	l.scripts = newGrouper(lineWorkers, lineMost, 0, l.send)
 	return l
 }
 
 // EvalSha implements redis.Scripter.
 func (l *line) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	s := &script{scriptCmd(ctx, sha, keys, args), make(chan struct{})}
+	s := &script{redis.NewCmd(ctx), sha, keys, args, make(chan struct{})}
 	if !l.scripts.add(s) {
 		s.cmd.SetErr(redis.ErrClosed)
 		return s.cmd
@@ -43,27 +48,62 @@ func (l *line) EvalSha(ctx context.Context, sha string, keys []string, args ...a
 	return s.cmd
 }
 
-// scriptCmd returns the command EVALSHA, whose first key stands at position 3.
-func scriptCmd(ctx context.Context, sha string, keys []string, args []any) *redis.Cmd {
-	words := make([]any, 0, 3+len(keys)+len(args))
-	words = append(words, "evalsha", sha, len(keys))
-	for _, k := range keys {
-		words = append(words, k)
-	}
-	cmd := redis.NewCmd(ctx, append(words, args...)...)
-	cmd.SetFirstKeyPos(3)
-	return cmd
-}
-
+// send carries out a group of scripts; each one's command holds its own answer.
 func (l *line) send(group []*script) {
 	ctx, cancel := context.WithTimeout(context.Background(), lineTimeout)
 	defer cancel()
 	pipe := l.Pipeline()
-	for _, s := range group {
-		_ = pipe.Process(ctx, s.cmd)
+	var settle []func()
+	for _, calls := range alike(group) {
+		settle = append(settle, l.put(ctx, pipe, calls))
 	}
-	_, _ = pipe.Exec(ctx) // each command holds its own error
+	_, _ = pipe.Exec(ctx)
+	for _, s := range settle {
+		s()
+	}
 	for _, s := range group {
 		close(s.done)
+	}
+}
+
+// alike returns the calls that one bulk script does together, and by themselves
+// those that none does.
+func alike(group []*script) (all [][]*script) {
+	at := map[string]int{} // by what they do and to which queue
+	for _, s := range group {
+		b := s.bulk()
+		if b == nil {
+			all = append(all, []*script{s})
+			continue
+		}
+		name := s.sha + strings.Join(b.queueKeys(s), " ")
+		i, ok := at[name]
+		if !ok {
+			i = len(all)
+			at[name], all = i, append(all, nil)
+		}
+		all[i] = append(all[i], s)
+	}
+	return all
+}
+
+// put adds calls to a pipeline and returns what takes their answer from it.
+func (l *line) put(ctx context.Context, pipe redis.Pipeliner, calls []*script) (settle func()) {
+	first := calls[0]
+	b := first.bulk()
+	if b == nil || len(calls) == 1 && b.news == "" {
+		cmd := pipe.EvalSha(ctx, first.sha, first.keys, first.args...)
+		return func() {
+			first.cmd.SetVal(cmd.Val())
+			first.cmd.SetErr(cmd.Err())
+		}
+	}
+	keys, args := b.call(calls)
+	cmd := b.script.EvalSha(ctx, pipe, keys, args...)
+	return func() {
+		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+			cmd = b.script.Eval(ctx, l.UniversalClient, keys, args...)
+		}
+		b.answer(calls, cmd)
 	}
 }

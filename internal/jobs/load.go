@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,11 +49,7 @@ func (c *core) loadTogether(group []*load) {
 	for i, l := range group {
 		ids[i] = l.id
 	}
-	rows, err := c.readJobs(ctx, ids)
-	byID := make(map[uuid.UUID]*jobRow, len(rows))
-	for i := range rows {
-		byID[rows[i].ID] = &rows[i]
-	}
+	byID, err := c.readJobs(ctx, ids)
 	for _, l := range group {
 		switch row := byID[l.id]; {
 		case err != nil:
@@ -67,7 +65,7 @@ func (c *core) loadTogether(group []*load) {
 
 // readJobs reads jobs for their runs: what a run needs, without gorm's reflection,
 // which would cost as much as the rest of it.
-func (c *core) readJobs(ctx context.Context, ids []uuid.UUID) (found []jobRow, err error) {
+func (c *core) readJobs(ctx context.Context, ids []uuid.UUID) (found map[uuid.UUID]*jobRow, err error) {
 	rows, err := c.db.Read(ctx).Raw(`SELECT j.id, j.flow_id, j.batch_id, j.branch, j.stage, j.kind, j.queue, j.args, j.sealed, j.tags,
 		j.unique_key, j.state, j.attempts, j.generation, j.wakes, j.due_at, j.retry_until, j.note, COALESCE(f.state, ''), COALESCE(f.cause, '')
 		FROM jobs j LEFT JOIN flows f ON f.id = j.flow_id WHERE j.id IN ?`, ids).Rows()
@@ -75,14 +73,88 @@ func (c *core) readJobs(ctx context.Context, ids []uuid.UUID) (found []jobRow, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
+	found = make(map[uuid.UUID]*jobRow, len(ids))
+	all := make([]jobRow, 0, len(ids))
+	var r jobRow
+	w := words{}
+	to := []any{&r.ID, &r.FlowID, &r.BatchID, w.into(&r.Branch), &r.Stage, w.into(&r.Kind), w.into(&r.Queue), &r.Args, &r.Sealed,
+		w.into(&r.Tags), &r.UniqueKey, w.into(&r.State), &r.Attempts, &r.Generation, &r.Wakes, &r.DueAt, &r.RetryUntil,
+		w.into(&r.Note), w.into(&r.FlowState), w.into(&r.FlowCause)}
 	for rows.Next() {
-		var r jobRow
-		err := rows.Scan(&r.ID, &r.FlowID, &r.BatchID, &r.Branch, &r.Stage, &r.Kind, &r.Queue, &r.Args, &r.Sealed, &r.Tags,
-			&r.UniqueKey, &r.State, &r.Attempts, &r.Generation, &r.Wakes, &r.DueAt, &r.RetryUntil, &r.Note, &r.FlowState, &r.FlowCause)
-		if err != nil {
+		if err := rows.Scan(to...); err != nil {
 			return nil, err
 		}
-		found = append(found, r)
+		all = append(all, r)
+		found[r.ID] = &all[len(all)-1]
 	}
 	return found, rows.Err()
+}
+
+// words holds the few words that many rows have in their columns, once each.
+type words map[string]string
+
+// into returns what scans a word into to.
+func (w words) into(to *string) sql.Scanner { return &word{w, to} }
+
+type word struct {
+	words words
+	to    *string
+}
+
+// Scan implements sql.Scanner.
+func (w *word) Scan(from any) error {
+	switch from := from.(type) {
+	case []byte:
+		known, ok := w.words[string(from)]
+		if !ok {
+			known = string(from)
+			w.words[known] = known
+		}
+		*w.to = known
+	case string:
+		*w.to = from
+	default:
+		return fmt.Errorf("jobs: a word is stored as %T", from)
+	}
+	return nil
+}
+
+// ahead is a question for the jobs of tasks that were taken together, asked while
+// asynq hands them out.
+type ahead struct {
+	rows map[uuid.UUID]*jobRow
+	done chan struct{}
+}
+
+// loadAhead asks for the jobs of tasks that are about to run.
+func (w *Worker) loadAhead(tasks []string) {
+	if len(tasks) < 2 {
+		return // load may find others to join
+	}
+	question := &ahead{done: make(chan struct{})}
+	ids := make([]uuid.UUID, 0, len(tasks))
+	for _, task := range tasks {
+		if id, _, err := parsePayload([]byte(task)); err == nil {
+			ids = append(ids, id)
+			w.ahead.Store(task, question)
+		}
+	}
+	go func() {
+		defer close(question.done)
+		ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+		defer cancel()
+		question.rows, _ = w.core.readJobs(ctx, ids) // else each asks for itself
+	}()
+}
+
+// loaded is load, answered by what was asked ahead where that was done.
+func (w *Worker) loaded(ctx context.Context, task string, id uuid.UUID) (*jobRow, error) {
+	if question, ok := w.ahead.LoadAndDelete(task); ok {
+		question := question.(*ahead)
+		<-question.done
+		if row := question.rows[id]; row != nil {
+			return row, nil
+		}
+	}
+	return w.core.load(ctx, id)
 }

@@ -26,7 +26,7 @@ func RateLimitOrSkip[A any](l *Limiter, windows func(ctx context.Context, args A
 func limited[A any](l *Limiter, windows func(ctx context.Context, args A) ([]Window, error), full func(wait time.Duration) error) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, a *Attempt) error {
-			args, err := decode[A](a)
+			args, err := decode[A](a.args)
 			if err != nil {
 				return err
 			}
@@ -54,7 +54,7 @@ func limited[A any](l *Limiter, windows func(ctx context.Context, args A) ([]Win
 func WithoutOverlapping[A any](l *Locker, expiry time.Duration, key func(args A) string) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, a *Attempt) error {
-			args, err := decode[A](a)
+			args, err := decode[A](a.args)
 			if err != nil {
 				return err
 			}
@@ -88,12 +88,14 @@ func NewBreaker(name string, errorsInARow int, pause time.Duration) *Breaker {
 	return &Breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
 		Name: name, MaxRequests: 1, Timeout: pause,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(errorsInARow) },
+		IsExcluded:  saysNothing,
 	}), pause}
 }
 
 // ThrottleExceptions has a breaker count the errors of a kind's jobs and hold
-// them back while it is open. Only errors that nobody foresaw count: not a
-// release, a skip, or a fault by which a rule says no.
+// them back while it is open. Only errors that nobody foresaw count, not a fault
+// by which a rule says no. A release, a skip and a run that was broken off say
+// nothing about what is called: they count neither as an error nor as a success.
 func ThrottleExceptions(b *Breaker) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, a *Attempt) error {
@@ -101,31 +103,30 @@ func ThrottleExceptions(b *Breaker) Middleware {
 			if err != nil {
 				return Release(b.pause, "circuit breaker "+b.gate.Name()+" is open")
 			}
-			counted := false
-			defer func() { // also when the handler panics
-				if !counted {
-					done(errors.New("panic"))
-				}
-			}()
+			said := errors.New("panic")
+			defer func() { done(said) }() // also when the handler panics
 			err = next(ctx, a)
-			counted = true
-			done(unforeseen(err))
+			said = unforeseen(err)
+			if said != nil && errors.Is(ctx.Err(), context.Canceled) {
+				said = ctx.Err()
+			}
 			return err
 		}
 	}
 }
 
-// unforeseen returns err when it is one that a breaker counts, else nil.
+// unforeseen returns err unless it is a fault by which a rule says no: that is an
+// answer, as good as success.
 func unforeseen(err error) error {
-	var rel *released
-	var skip *skipped
-	if err == nil || errors.As(err, &rel) || errors.As(err, &skip) {
-		return nil
-	}
 	if kind := fault.KindOf(err); kind != fault.Internal && kind != fault.Unavailable {
 		return nil
 	}
 	return err
+}
+
+// saysNothing reports whether what a handler said tells nothing about what it calls.
+func saysNothing(err error) bool {
+	return IsRelease(err) || IsSkip(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrSuperseded)
 }
 
 // SkipWhen ends a job as skipped when fn gives a reason. Jobs whose batch or
@@ -133,7 +134,7 @@ func unforeseen(err error) error {
 func SkipWhen[A any](fn func(ctx context.Context, args A) (why string, err error)) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, a *Attempt) error {
-			args, err := decode[A](a)
+			args, err := decode[A](a.args)
 			if err != nil {
 				return err
 			}

@@ -212,7 +212,7 @@ func TestPruneForgetsOldFailures(t *testing.T) {
 	w := h.System.Worker(h.Registry, jobstest.Config("q", "low"))
 	drain := func() {
 		t.Helper()
-		h.Dispatch(prune)
+		h.Dispatch(prune(time.Now()))
 		if _, err := w.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}

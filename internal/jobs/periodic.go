@@ -17,8 +17,11 @@ import (
 type Periodic struct {
 	Every  time.Duration
 	Offset time.Duration // may be negative
-	Job    Job
+	Job    func(slot time.Time) Job
 }
+
+// Same is the Job of a Periodic that needs not know its slot.
+func Same(j Job) func(time.Time) Job { return func(time.Time) Job { return j } }
 
 // slot returns when the slot that now is in began.
 func (p Periodic) slot(now time.Time) time.Time {
@@ -36,7 +39,7 @@ func (w *Worker) periodicLoop(ctx context.Context) {
 		next := time.Hour
 		for _, p := range w.cfg.Periodic {
 			if err := w.core.beginSlot(ctx, p); err != nil && ctx.Err() == nil {
-				w.log.WarnContext(ctx, "periodic job was not begun", "kind", p.Job.kind, "err", err)
+				w.log.WarnContext(ctx, "periodic job was not begun", "kind", p.Job(w.core.clock.Now()).kind, "err", err)
 			}
 			now := w.core.clock.Now()
 			next = min(next, p.slot(now).Add(p.Every).Sub(now))
@@ -63,12 +66,13 @@ func slotID(kind string, slot time.Time) uuid.UUID {
 // beginSlot writes the job of the present slot, unless another worker has.
 func (c *core) beginSlot(ctx context.Context, p Periodic) error {
 	now := c.clock.Now()
-	job := p.Job
-	job.id = slotID(job.kind, p.slot(now))
+	slot := p.slot(now)
+	job := p.Job(slot)
+	job.id = slotID(job.kind, slot)
 	row := c.newRow(job, now)
 	row.begin(now)
 	err := c.db.Tx(ctx, func(tx *db.Tx) error {
-		if err := claimSlot(tx, job.kind, p.slot(now)); err != nil {
+		if err := claimSlot(tx, job.kind, slot); err != nil {
 			return err
 		}
 		return c.insert(tx, []jobRow{row})

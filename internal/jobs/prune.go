@@ -23,7 +23,7 @@ func (s *System) RegisterPrune(r *Registry, keep, keepFailed time.Duration) Peri
 		now := s.core.clock.Now()
 		return s.core.prune(ctx, now.Add(-keep), now.Add(-keepFailed))
 	})
-	return Periodic{Every: time.Hour, Job: pruneKind.New(struct{}{})}
+	return Periodic{Every: time.Hour, Job: Same(pruneKind.New(struct{}{}))}
 }
 
 // firstID returns the least id of what was made from t on. Ids are UUIDs of
@@ -39,10 +39,14 @@ func firstID(t time.Time) uuid.UUID {
 const prunePage = 200
 
 func (c *core) prune(ctx context.Context, ended, failed time.Time) error {
+	_, err := c.deleteFlows(ctx, true, "id < ? AND finished_at < ? AND batch_id IS NULL", firstID(ended), ended)
+	if err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		page   func(*db.Tx, time.Time) (int, error)
 		before time.Time
-	}{{pruneFlows, ended}, {pruneJobs, ended}, {pruneFailed, failed}} {
+	}{{pruneJobs, ended}, {pruneFailed, failed}} {
 		if _, err := c.byPages(ctx, func(tx *db.Tx) (int, error) { return p.page(tx, p.before) }); err != nil {
 			return err
 		}
@@ -59,8 +63,11 @@ func (c *core) byPages(ctx context.Context, page func(tx *db.Tx) (int, error)) (
 			n, err = page(tx)
 			return err
 		})
-		if total += n; err != nil || n < prunePage {
+		if err != nil {
 			return total, err
+		}
+		if total += n; n < prunePage {
+			return total, nil
 		}
 	}
 }
@@ -71,37 +78,81 @@ func (c *core) byPages(ctx context.Context, page func(tx *db.Tx) (int, error)) (
 func (a *Admin) PruneBatches(ctx context.Context, ended, unfinished time.Time) (int, error) {
 	const holds = " AND batch_id IS NULL AND EXISTS (SELECT 1 FROM job_batches b WHERE b.flow_id = flows.id)"
 	c := a.sys.core
-	n, err := c.byPages(ctx, func(tx *db.Tx) (int, error) {
-		return deleteFlows(tx, "id < ? AND finished_at < ?"+holds+andIdle, firstID(ended), ended)
-	})
+	n, err := c.deleteFlows(ctx, true, "id < ? AND finished_at < ?"+holds, firstID(ended), ended)
 	if err != nil || unfinished.IsZero() {
 		return n, err
 	}
-	more, err := c.byPages(ctx, func(tx *db.Tx) (int, error) {
-		return deleteFlows(tx, "id < ? AND finished_at IS NULL"+holds, firstID(unfinished))
-	})
+	more, err := c.deleteFlows(ctx, false, "id < ? AND finished_at IS NULL"+holds, firstID(unfinished))
 	return n + more, err
 }
 
-// pruneFlows deletes a page of flows.
-func pruneFlows(tx *db.Tx, before time.Time) (int, error) {
-	return deleteFlows(tx, "id < ? AND finished_at < ? AND batch_id IS NULL"+andIdle, firstID(before), before)
+// deleteFlows deletes the flows that the condition finds, with all that is nested
+// in them, or the idle ones alone. It takes a page in a transaction, and returns
+// how many it deleted. They are locked first, so that none is being undone or
+// taken up again.
+func (c *core) deleteFlows(ctx context.Context, idleAlone bool, where string, args ...any) (deleted int, err error) {
+	var after uuid.UUID
+	for {
+		var page, doomed []uuid.UUID
+		err := c.db.Tx(ctx, func(tx *db.Tx) error {
+			page = nil
+			err := tx.Clauses(db.ForUpdate).Table("flows").Where("id > ? AND "+where, append([]any{after}, args...)...).
+				Order("id").Limit(prunePage).Pluck("id", &page).Error
+			if err != nil {
+				return err
+			}
+			if doomed = page; idleAlone {
+				if doomed, err = idleOf(tx, page); err != nil {
+					return err
+				}
+			}
+			for ids := doomed; err == nil && len(ids) > 0; {
+				ids, err = deleteWithRows(tx, ids)
+			}
+			return err
+		})
+		if err != nil {
+			return deleted, err
+		}
+		if deleted += len(doomed); len(page) < prunePage {
+			return deleted, nil
+		}
+		after = page[len(page)-1]
+	}
 }
 
-// andIdle spares a flow that has ended but of which a job is still to run, such
-// as a callback.
-const andIdle = " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.flow_id = flows.id AND j.state = 'ready')"
-
-// deleteFlows deletes a page of the flows that the condition finds, locked first
-// so that none is being undone, with all that is nested in them.
-func deleteFlows(tx *db.Tx, where string, args ...any) (int, error) {
-	var ids []uuid.UUID
-	err := tx.Clauses(db.ForUpdate).Table("flows").Where(where, args...).Limit(prunePage).Pluck("id", &ids).Error
-	found := len(ids)
-	for err == nil && len(ids) > 0 {
-		ids, err = deleteWithRows(tx, ids)
+// idleOf returns those of the flows of which no job is to run, such as a callback
+// or one that was taken up again, neither their own nor one of a flow that is
+// nested in them at whatever depth.
+func idleOf(tx *db.Tx, flows []uuid.UUID) ([]uuid.UUID, error) {
+	outermost, busy := map[uuid.UUID]uuid.UUID{}, map[uuid.UUID]bool{}
+	for _, id := range flows {
+		outermost[id] = id
 	}
-	return found, err
+	for level := flows; len(level) > 0; {
+		var next []uuid.UUID
+		for chunk := range slices.Chunk(level, insertChunk) {
+			ready, err := idsOf(tx, "SELECT DISTINCT flow_id FROM jobs WHERE flow_id IN ? AND state = 'ready'", chunk)
+			if err != nil {
+				return nil, err
+			}
+			for _, id := range ready {
+				busy[outermost[id]] = true
+			}
+			var nested []struct{ ID, Around uuid.UUID }
+			err = tx.Raw("SELECT f.id, b.flow_id AS around FROM job_batches b JOIN flows f ON f.batch_id = b.id WHERE b.flow_id IN ?",
+				chunk).Scan(&nested).Error
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range nested {
+				outermost[n.ID] = outermost[n.Around]
+				next = append(next, n.ID)
+			}
+		}
+		level = next
+	}
+	return slices.DeleteFunc(slices.Clone(flows), func(id uuid.UUID) bool { return busy[id] }), nil
 }
 
 // deleteWithRows deletes flows with their jobs and batches and returns the flows

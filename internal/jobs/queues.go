@@ -108,8 +108,11 @@ func (s *System) restoreQueues(ctx context.Context, queues []string) error {
 		return err
 	}
 	for q, mark := range marked {
-		if since, held := paused[q]; !held || pauseMark(since) != mark {
+		switch since, held := paused[q]; {
+		case !held:
 			errs = append(errs, s.broker(q).unmark(ctx, q, mark))
+		case pauseMark(since) != mark: // paused anew, and its mark was overwritten
+			errs = append(errs, s.broker(q).redis.Set(ctx, pausedKey(q), pauseMark(since), 0).Err())
 		}
 	}
 	return distinct(errs)

@@ -2,6 +2,9 @@ package jobs_test
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -10,27 +13,28 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
 
-// after calls its function once, when Redis has answered a command of that name.
-type after struct {
+// interlude calls a function once, when Redis has answered a command of that name,
+// or just before it hears of it.
+type interlude struct {
 	command string
+	before  bool
 	call    func()
+	called  atomic.Bool
 }
 
-func (a *after) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (a *after) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
-		if call := a.call; call != nil && cmd.Name() == a.command {
-			a.call = nil
-			call()
+func (i *interlude) hook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		named := func(cmd redis.Cmder) bool { return cmd.Name() == i.command }
+		if !slices.ContainsFunc(cmds, named) || !i.called.CompareAndSwap(false, true) {
+			return next(ctx, cmds)
 		}
-		return err
+		if i.before {
+			i.call()
+			return next(ctx, cmds)
+		}
+		defer i.call()
+		return next(ctx, cmds)
 	}
-}
-
-func (a *after) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // Pauses and continues that come while the sweep compares pauses stand.
@@ -50,6 +54,8 @@ func TestTheSweepLeavesAPauseThatComesMeanwhile(t *testing.T) {
 		"pause after the look at Redis":        {nil, false, "get", []step{pause}, true},
 		"continue after the look at Redis":     {[]step{pause}, false, "get", []step{goOn}, false},
 		"continue and pause after that look":   {[]step{pause}, false, "get", []step{goOn, pause}, true},
+		"continue before a mark is made anew":  {[]step{pause}, true, "before set", []step{goOn}, false},
+		"pause anew before a mark is made":     {[]step{pause}, true, "before set", []step{goOn, pause}, true},
 		"continue after a mark was made anew":  {[]step{pause}, true, "set", []step{goOn}, false},
 		"pause anew after a mark was made":     {[]step{pause}, true, "set", []step{goOn, pause}, true},
 		"nothing meanwhile, Redis was emptied": {[]step{pause}, true, "none", nil, true},
@@ -70,12 +76,13 @@ func TestTheSweepLeavesAPauseThatComesMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			hook := &after{c.command, func() { run(c.meanwhile) }}
-			h.System.Redis().AddHook(hook)
+			command, before := strings.CutPrefix(c.command, "before ")
+			meanwhile := &interlude{command: command, before: before, call: func() { run(c.meanwhile) }}
+			h.System.Redis().AddHook(between(meanwhile.hook))
 			if err := h.System.RestoreQueues(t.Context(), "q"); err != nil {
 				t.Fatal(err)
 			}
-			if c.meanwhile != nil && hook.call != nil {
+			if c.meanwhile != nil && !meanwhile.called.Load() {
 				t.Fatal("nothing came meanwhile")
 			}
 			v, err := admin.Queues(t.Context(), "q")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spotpool/spotpool/internal/db"
 )
 
 // Handler runs one attempt. What it returns says what happens next:
@@ -82,7 +84,7 @@ func Handle[A any](r *Registry, k Kind[A], h func(ctx context.Context, a *Attemp
 // typed returns h as a Handler that reads the arguments first.
 func typed[A any](h func(ctx context.Context, a *Attempt, args A) error) Handler {
 	return func(ctx context.Context, a *Attempt) error {
-		args, err := decode[A](a)
+		args, err := decode[A](a.args)
 		if err != nil {
 			return err
 		}
@@ -97,15 +99,31 @@ func wrap(h Handler, mw []Middleware) Handler {
 	return h
 }
 
-// OnFailed adds a hook for the failures of one kind, which must have a handler.
-func OnFailed[A any](r *Registry, k Kind[A], hook FailureHook) {
-	known := r.kinds[k.Name]
-	known.failing = append(known.failing, hook)
+// OnFailed adds a hook for the failures of one kind, which is called as a
+// FailureHook is and gets the job's arguments. A job whose arguments cannot be read
+// fails without it, and the log says so. OnFailed panics when Handle has attached
+// no handler to the kind.
+func OnFailed[A any](r *Registry, k Kind[A], hook func(tx *db.Tx, f Failure, args A) error) {
+	known, ok := r.kinds[k.Name]
+	if !ok {
+		panic(fmt.Sprintf("jobs: a failure hook for the kind %q, which has no handler yet", k.Name))
+	}
+	known.failing = append(known.failing, func(tx *db.Tx, f Failure) error {
+		raw, err := f.args()
+		if err != nil {
+			return err
+		}
+		args, err := decode[A](raw)
+		if err != nil {
+			return err
+		}
+		return hook(tx, f, args)
+	})
 }
 
-// decode reads an attempt's arguments; those that cannot be read fail the job.
-func decode[A any](a *Attempt) (args A, err error) {
-	if err := json.Unmarshal(a.args, &args); err != nil {
+// decode reads a job's arguments; those that cannot be read fail the job.
+func decode[A any](raw json.RawMessage) (args A, err error) {
+	if err := json.Unmarshal(raw, &args); err != nil {
 		return args, Fail(fmt.Errorf("arguments: %w", err))
 	}
 	return args, nil

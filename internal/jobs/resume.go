@@ -33,6 +33,9 @@ func (c *core) resume(tx *db.Tx, id uuid.UUID) error {
 	if row.State != jobFailed {
 		return ErrNotFailed
 	}
+	if err := lockAround(tx, row.FlowID); err != nil {
+		return err
+	}
 	if row.FlowID.Valid && row.Branch != branchCallback {
 		ref := stageRef{row.FlowID.UUID, row.Branch, row.Stage}
 		if err := c.reopen(tx, ref, row.BatchID); err != nil {
@@ -40,6 +43,24 @@ func (c *core) resume(tx *db.Tx, id uuid.UUID) error {
 		}
 	}
 	return c.revive(tx, []jobRow{row})
+}
+
+// lockAround locks the flow of a job that is taken up again and those that it is
+// nested in, so that none is pruned which now has a job to run.
+func lockAround(tx *db.Tx, flow uuid.NullUUID) error {
+	for flow.Valid {
+		var row flowRow
+		if err := tx.Clauses(db.ForUpdate).Where("id = ?", flow).Take(&row).Error; err != nil {
+			return err
+		}
+		flow = uuid.NullUUID{}
+		if row.BatchID.Valid {
+			if err := tx.Raw("SELECT flow_id FROM job_batches WHERE id = ?", row.BatchID).Scan(&flow).Error; err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // startAnew writes a failed job that was pruned with its flow as a single job.

@@ -63,7 +63,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	}
 	retried, _ := asynq.GetRetryCount(ctx)
 	for {
-		row, err := w.core.load(ctx, id)
+		row, err := w.loaded(ctx, string(task.Payload()), id)
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		}
@@ -119,21 +119,13 @@ func (w *Worker) runOnce(ctx context.Context, row *jobRow, retried int) error {
 
 // tryOnce is runOnce that also returns what the handler said.
 func (w *Worker) tryOnce(ctx context.Context, row *jobRow, retried int) (said, out error) {
-	ctx = logs.With(ctx, slog.String("job_id", row.ID.String()), slog.String("kind", row.Kind))
-	if row.FlowID.Valid {
-		ctx = logs.With(ctx, slog.String("flow_id", row.FlowID.UUID.String()))
-	}
-	if row.Tags != "" {
-		ctx = logs.With(ctx, slog.String("tags", row.Tags))
-	}
+	ctx = logs.With(ctx, row.attrs()...)
 	k, ok := w.registry.kinds[row.Kind]
 	if !ok {
 		return nil, w.unknown(ctx, row)
 	}
 	if row.inMain() && stopped(row.FlowState) {
-		rec, cancel := recording(ctx)
-		defer cancel()
-		err := w.core.conclude(rec, &ending{row: row, state: jobSkipped})
+		err := w.core.conclude(ctx, &ending{row: row, state: jobSkipped})
 		w.core.tell(Event{JobID: row.ID, Kind: row.Kind, Queue: row.Queue, Flow: row.FlowID, Result: "skipped"})
 		return nil, w.recorded(err)
 	}
@@ -150,11 +142,21 @@ func (w *Worker) tryOnce(ctx context.Context, row *jobRow, retried int) (said, o
 	if row.handled != nil {
 		row.handled()
 	}
-	rec, cancel := recording(ctx)
-	defer cancel()
-	out = w.settle(rec, k, a, said)
+	out = w.settle(ctx, k, a, said)
 	w.report(ctx, a, said, out, time.Since(began))
 	return said, out
+}
+
+// attrs are what log lines about the job carry.
+func (r *jobRow) attrs() []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 4), slog.String("job_id", r.ID.String()), slog.String("kind", r.Kind))
+	if r.FlowID.Valid {
+		attrs = append(attrs, slog.String("flow_id", r.FlowID.UUID.String()))
+	}
+	if r.Tags != "" {
+		attrs = append(attrs, slog.String("tags", r.Tags))
+	}
+	return attrs
 }
 
 // unknown puts off a job that this worker has no handler for: another may, as
@@ -255,14 +257,18 @@ func (w *Worker) call(ctx context.Context, k *kind, a *Attempt) error {
 
 // settle records what the handler's answer means and returns what asynq is told.
 func (w *Worker) settle(ctx context.Context, k *kind, a *Attempt, err error) error {
+	if err == nil && a.done.Load() || errors.Is(err, ErrSuperseded) {
+		return nil
+	}
+	if err == nil {
+		return w.recorded(w.core.conclude(ctx, &ending{row: a.row, state: jobDone}))
+	}
+	ctx, cancel := recording(ctx)
+	defer cancel()
 	var rel *released
 	var fin *failed
 	var skip *skipped
 	switch {
-	case err == nil && a.done.Load(), errors.Is(err, ErrSuperseded):
-		return nil
-	case err == nil:
-		return w.recorded(w.core.conclude(ctx, &ending{row: a.row, state: jobDone}))
 	case errors.As(err, &skip):
 		return w.recorded(w.core.conclude(ctx, &ending{row: a.row, state: jobDone, note: clipTo(skip.Error(), maxNote)}))
 	case errors.As(err, &rel):
@@ -343,14 +349,16 @@ func (w *Worker) report(ctx context.Context, a *Attempt, said, err error, took t
 		result, level = "put_off", slog.LevelWarn
 	}
 	w.metrics.observe(a.Kind, result, took)
-	attrs := []any{"result", result, "attempt", a.Number, "took", took.Round(time.Microsecond)}
-	if err != nil {
-		attrs = append(attrs, "err", err)
+	if w.log.Enabled(ctx, level) {
+		attrs := []any{"result", result, "attempt", a.Number, "took", took.Round(time.Microsecond)}
+		if err != nil {
+			attrs = append(attrs, "err", err)
+		}
+		var p *panicked
+		if errors.As(err, &p) {
+			attrs = append(attrs, "stack", p.stack)
+		}
+		w.log.Log(ctx, level, "job", attrs...)
 	}
-	var p *panicked
-	if errors.As(err, &p) {
-		attrs = append(attrs, "stack", p.stack)
-	}
-	w.log.Log(ctx, level, "job", attrs...)
 	w.core.tell(Event{a.JobID, a.Kind, a.Queue, a.Tags, a.Flow, a.Number, result, took, err})
 }

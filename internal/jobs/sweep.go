@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -30,12 +31,22 @@ const (
 	sweepPage  = 200
 )
 
-// sweepLoop sweeps at once, then at every interval, until ctx is over.
+// sweepLoop sweeps at once, then at every interval, until ctx is over. Each Redis
+// is swept by itself: one that is down keeps its own queues waiting alone.
 func (w *Worker) sweepLoop(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, queues := range w.byBroker() {
+		wg.Go(func() { w.sweepAgain(ctx, slices.Sorted(maps.Keys(queues))) })
+	}
+	wg.Wait()
+}
+
+// sweepAgain sweeps queues of one Redis until ctx is over.
+func (w *Worker) sweepAgain(ctx context.Context, queues []string) {
 	tick := time.NewTicker(w.cfg.SweepInterval)
 	defer tick.Stop()
 	for {
-		restored, err := w.Sweep(ctx)
+		restored, err := w.sweepQueues(ctx, queues)
 		if err != nil && ctx.Err() == nil {
 			w.log.WarnContext(ctx, "sweep did not finish", "err", err)
 		}
@@ -54,9 +65,30 @@ func (w *Worker) sweepLoop(ctx context.Context) {
 // returns how many it delivered. Several workers may sweep at once. A job or a
 // queue that cannot be dealt with does not keep it from the others.
 func (w *Worker) Sweep(ctx context.Context) (restored int, err error) {
+	if !w.sys.delivers() {
+		return 0, errNoRedis
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var errs []error
+	for _, queues := range w.byBroker() {
+		wg.Go(func() {
+			n, err := w.sweepQueues(ctx, slices.Sorted(maps.Keys(queues)))
+			mu.Lock()
+			defer mu.Unlock()
+			restored += n
+			errs = append(errs, err)
+		})
+	}
+	wg.Wait()
+	return restored, distinct(errs)
+}
+
+// sweepQueues is Sweep for queues of one Redis.
+func (w *Worker) sweepQueues(ctx context.Context, queues []string) (restored int, err error) {
 	defer func() { w.metrics.restored(restored) }()
-	errs := []error{w.sys.restoreQueues(ctx, w.queueNames())}
-	for queue := range w.cfg.Queues {
+	errs := []error{w.sys.restoreQueues(ctx, queues)}
+	for _, queue := range queues {
 		horizon, ok, err := w.sys.horizon(ctx, queue)
 		if err == nil && ok {
 			var n int

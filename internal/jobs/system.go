@@ -59,8 +59,8 @@ func New(o Options) *System {
 		}
 		c.courier = newCourier(s.broker, o.Clock, o.Retention, o.Log)
 	}
-	c.loads = newGrouper(loaders, groupMost, c.loadTogether)
-	c.endings = newGrouper(enders, groupMost, c.endTogether)
+	c.loads = newGrouper(loaders, groupMost, 0, c.loadTogether)
+	c.endings = newGrouper(enders, groupMost, endLinger, c.endTogether)
 	s.core = c
 	return s
 }
@@ -70,6 +70,10 @@ const (
 	loaders = 2
 	enders  = 2
 )
+
+// endLinger is how long endings of a busy worker wait for others: a commit costs
+// the database more than what is in it.
+const endLinger = 1 * time.Millisecond
 
 // broker returns where a queue lives.
 func (s *System) broker(queue string) *broker {
@@ -154,37 +158,23 @@ type broker struct {
 	line      *line
 	client    *asynq.Client
 	inspector *asynq.Inspector
-	news      *grouper[string] // queues that got work
 }
 
 func newBroker(conn asynq.RedisConnOpt) *broker {
 	rdb := conn.MakeRedisClient().(redis.UniversalClient)
 	l := newLine(rdb)
-	b := &broker{redis: rdb, line: l, client: asynq.NewClientFromRedisClient(l), inspector: asynq.NewInspectorFromRedisClient(l)}
-	b.news = newGrouper(1, groupMost, b.publish)
-	return b
+	return &broker{redis: rdb, line: l, client: asynq.NewClientFromRedisClient(l), inspector: asynq.NewInspectorFromRedisClient(l)}
 }
 
 // announce tells workers that a queue got work. It may be lost: they also look
 // by themselves.
-func (b *broker) announce(queue string) { b.news.add(queue) }
-
-func (b *broker) publish(queues []string) {
+func (b *broker) announce(queue string) {
 	ctx, cancel := context.WithTimeout(context.Background(), deliveryTimeout)
 	defer cancel()
-	pipe := b.redis.Pipeline()
-	told := map[string]bool{}
-	for _, q := range queues {
-		if !told[q] {
-			told[q] = true
-			pipe.Publish(ctx, workChannel, q)
-		}
-	}
-	_, _ = pipe.Exec(ctx)
+	_ = b.redis.Publish(ctx, workChannel, queue).Err()
 }
 
 func (b *broker) close() error {
-	b.news.close()
 	b.line.scripts.close()
 	return b.redis.Close()
 }

@@ -18,6 +18,7 @@ import (
 // FlowView is a flow as a reader sees it.
 type FlowView struct {
 	ID         uuid.UUID
+	Around     uuid.NullUUID // the flow that it is nested in; not known in lists
 	Subject    Subject
 	Text       string
 	State      string // running, stopping, catching, done, failed, cancelled; nested ones also waiting, skipped
@@ -87,7 +88,7 @@ func (c *Client) FlowOf(ctx context.Context, subject uuid.UUID) (v FlowView, ok 
 	return c.core.viewOf(c.core.db.Read(ctx), "subject_id = ? AND batch_id IS NULL", subject)
 }
 
-// Flow returns the flow of that id; ok is false when there is none.
+// Flow returns the flow of that id, a nested one too; ok is false when there is none.
 func (c *Client) Flow(ctx context.Context, id uuid.UUID) (v FlowView, ok bool, err error) {
 	return c.core.viewOf(c.core.db.Read(ctx), "id = ?", id)
 }
@@ -110,7 +111,9 @@ func (c *core) viewOf(read *gorm.DB, where string, args ...any) (v FlowView, ok 
 	if err != nil {
 		return v, false, err
 	}
-	v, err = c.view(read, flow)
+	if v, err = c.view(read, flow); err == nil && flow.BatchID.Valid {
+		err = read.Session(&gorm.Session{}).Raw("SELECT flow_id FROM job_batches WHERE id = ?", flow.BatchID).Scan(&v.Around).Error
+	}
 	return v, err == nil, err
 }
 
@@ -156,6 +159,7 @@ func (c *core) view(read *gorm.DB, flow flowRow) (v FlowView, err error) {
 		if err != nil {
 			return v, err
 		}
+		cv.Around = uuid.NullUUID{UUID: flow.ID, Valid: true}
 		s := home[child.BatchID.UUID]
 		s.Flows = append(s.Flows, cv)
 	}

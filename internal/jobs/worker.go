@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,9 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// WorkerConfig says how a worker process runs.
+// WorkerConfig says how a worker process runs. Nothing in it has a default: Run
+// refuses a configuration without queues, weights, concurrency, intervals and the
+// stop timeout.
 type WorkerConfig struct {
 	Queues          map[string]int // name and weight: how often a queue is asked first
 	Strict          bool           // a queue is asked only when those of greater weight are empty
@@ -36,6 +39,42 @@ type WorkerConfig struct {
 	StopWhenEmpty bool          // once no job of its queues is due
 }
 
+// check returns what the configuration leaves unsaid, all of it in one error.
+func (c WorkerConfig) check() error {
+	var wrong []string
+	if len(c.Queues) == 0 {
+		wrong = append(wrong, "no queues")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Queues)) {
+		if weight := c.Queues[name]; weight < 1 {
+			wrong = append(wrong, fmt.Sprintf("queue %q has the weight %d", name, weight))
+		}
+	}
+	if c.Concurrency < 1 {
+		wrong = append(wrong, fmt.Sprintf("Concurrency is %d", c.Concurrency))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PollInterval", c.PollInterval}, {"DelayedInterval", c.DelayedInterval},
+		{"SweepInterval", c.SweepInterval}, {"StopTimeout", c.StopTimeout},
+	} {
+		if d.value <= 0 {
+			wrong = append(wrong, fmt.Sprintf("%s is %s", d.name, d.value))
+		}
+	}
+	for i, p := range c.Periodic {
+		if p.Every <= 0 || p.Job == nil {
+			wrong = append(wrong, fmt.Sprintf("number %d of Periodic has no interval or no job", i+1))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("jobs: a worker cannot run so: %s", strings.Join(wrong, ", "))
+}
+
 // Worker runs jobs until it is stopped.
 type Worker struct {
 	core     *core
@@ -48,12 +87,17 @@ type Worker struct {
 	running  atomic.Int64 // deliveries that are being dealt with
 	left     atomic.Int64 // jobs that it may still run
 	turn     sync.Mutex
+	ahead    sync.Map // by task: where the answer to what was asked ahead will be
 }
 
 // Run processes jobs until ctx is over or a limit of its configuration is
 // reached, then lets what runs end within the stop timeout and puts the rest
-// back. It goes on while Redis is away.
+// back. It goes on while Redis is away. A configuration that leaves something
+// unsaid is an error; Sweep, Drain and RunSync ask for less.
 func (w *Worker) Run(ctx context.Context) error {
+	if err := w.cfg.check(); err != nil {
+		return err
+	}
 	if !w.sys.delivers() {
 		return errNoRedis
 	}
@@ -69,7 +113,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for b, queues := range w.byBroker() {
 		g := &gate{
 			line: b.line, queues: queues, poll: w.cfg.PollInterval, slots: w.slots, left: &w.left, turn: &w.turn,
-			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1,
+			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: w.loadAhead,
 		}
 		srv := asynq.NewServerFromRedisClient(g, w.serverConfig(queues))
 		if err := srv.Start(asynq.HandlerFunc(w.process)); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/spotpool/spotpool/internal/db/dbtest"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -33,7 +34,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), waker: &waker{}}
-	w.trips = trip.NewService(w.db, noQueue{}, w.clock, trip.Config{Travel: minutes{}})
+	w.trips = trip.NewService(w.db, &jobstest.Recorder{}, w.clock, trip.Config{Travel: minutes{}})
 	w.book = newBook(w)
 	w.Service = w.worker()
 	return w
@@ -73,12 +74,6 @@ func (w *world) stored(id uuid.UUID) trip.Trip {
 	}
 	return t
 }
-
-type noQueue struct{}
-
-func (noQueue) Dispatch(*db.Tx, ...jobs.Job) error { return nil }
-
-func (noQueue) Start(*db.Tx, jobs.Subject, jobs.Flow) (uuid.UUID, error) { return uuid.Nil, nil }
 
 type waker struct{ woken []uuid.UUID }
 

@@ -15,15 +15,16 @@ type Event string
 
 // The events.
 const (
-	Matched    Event = "matched"    // an order is confirmed on a trip
-	Joined     Event = "joined"     // another rider shares the car
-	Reminder   Event = "reminder"   // the pickup is near
-	Rematching Event = "rematching" // the trip was called off; another one is looked for
-	Expired    Event = "expired"    // no trip was found in time
-	Declined   Event = "declined"   // the fare could not be held
-	Cancelled  Event = "cancelled"  // an order was called off, or gave up its seat
-	Announced  Event = "broadcast"  // an operator tells all riders in an area
-	Statement  Event = "statement"  // what a driver's day came to
+	Matched       Event = "matched"        // an order is confirmed on a trip
+	Joined        Event = "joined"         // another rider shares the car
+	Reminder      Event = "reminder"       // the pickup is near
+	Rematching    Event = "rematching"     // the trip was called off; another one is looked for
+	Expired       Event = "expired"        // no trip was found in time
+	Declined      Event = "declined"       // the fare could not be held
+	Cancelled     Event = "cancelled"      // an order was called off, or gave up its seat
+	Announced     Event = "broadcast"      // an operator tells all riders in an area
+	Statement     Event = "statement"      // what a driver's day came to
+	TripCancelled Event = "trip_cancelled" // an operator has called off a driver's trip
 )
 
 // Audience is whom a notice goes to, seen from the order it is about.
@@ -42,7 +43,7 @@ type Notice struct {
 	ID        uuid.UUID `gorm:"primaryKey"`
 	UserID    uuid.UUID
 	Event     Event
-	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day
+	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day, a trip
 	OrderID   uuid.NullUUID // the order it is about, if any
 	Text      string
 	CreatedAt time.Time
@@ -59,6 +60,20 @@ type Ride struct {
 	Round    int         // how often it has lost its trip
 	Origin   string      // names of places, may be empty
 	Dest     string
+}
+
+// Departure is what a notice says about a driver's trip.
+type Departure struct {
+	DriverID uuid.UUID
+	At       time.Time
+	Origin   string // names of places, may be empty
+	Dest     string
+}
+
+// cancelled returns the sentence that tells the driver of it, with the time in zone.
+func (d Departure) cancelled(zone *time.Location) string {
+	return fmt.Sprintf("Your trip%s at %s was called off by an operator. Please do not set out.",
+		way(d.Origin, d.Dest), d.At.In(zone).Format("15:04"))
 }
 
 // about returns what notices of the ride are about: the order, and from the
@@ -86,7 +101,7 @@ func (r Ride) recipients(to Audience) []uuid.UUID {
 // words returns the sentence that tells an audience of an event, with times in zone.
 func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 	at := r.PickupAt.In(zone).Format("15:04")
-	way := r.way()
+	way := way(r.Origin, r.Dest)
 	switch {
 	case ev == Matched && to == ToRider:
 		return fmt.Sprintf("Your ride%s is confirmed. Your driver picks you up at %s.", way, at)
@@ -110,14 +125,14 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 	return fmt.Sprintf("There is news of a ride%s.", way)
 }
 
-// way names the ride's ends, as far as they have names.
-func (r Ride) way() string {
+// way names the ends of a way, as far as they have names.
+func way(origin, dest string) string {
 	var s string
-	if r.Origin != "" {
-		s += " from " + clip(r.Origin)
+	if origin != "" {
+		s += " from " + clip(origin)
 	}
-	if r.Dest != "" {
-		s += " to " + clip(r.Dest)
+	if dest != "" {
+		s += " to " + clip(dest)
 	}
 	return s
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/spotpool/spotpool/internal/seal"
 )
 
-// Rides tells what notices say about an order, and who is about to ride.
+// Rides tells what notices say about an order or a trip, and who is about to ride.
 type Rides interface {
 	Ride(ctx context.Context, order uuid.UUID) (Ride, error)
+	Departure(ctx context.Context, trip uuid.UUID) (Departure, error)
 
 	// Upcoming returns, of up to limit orders after the one named that wait for a
 	// trip or a pickup and start in the area, the riders, and the last of those

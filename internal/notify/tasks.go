@@ -27,6 +27,10 @@ type statementArgs struct {
 	Day    clock.Day `json:"day"`
 }
 
+type tripCancelledArgs struct {
+	Trip uuid.UUID `json:"trip_id"`
+}
+
 // A notice about an order that was deleted meanwhile is not missed.
 var sendKind = jobs.Kind[sendArgs]{
 	Name: "notify:send", Queue: "notify", Tries: 8,
@@ -48,6 +52,13 @@ var statementKind = jobs.Kind[statementArgs]{
 	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
 	DeleteWhenMissing: true, // a day without a trip has no statement
 	Tags:              func(a statementArgs) []string { return []string{"driver:" + a.Driver.String()} },
+}
+
+var tripCancelledKind = jobs.Kind[tripCancelledArgs]{
+	Name: "notify:trip_cancelled", Queue: "notify", Tries: 8,
+	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true,
+	Tags:              func(a tripCancelledArgs) []string { return []string{"trip:" + a.Trip.String()} },
 }
 
 // RemindBefore is how long before the pickup a rider is reminded.
@@ -73,11 +84,16 @@ func StatementReady(driver uuid.UUID, day clock.Day) jobs.Job {
 	return statementKind.New(statementArgs{driver, day})
 }
 
+// CancelledTrip returns the job that tells a driver that somebody else has called
+// off the trip.
+func CancelledTrip(trip uuid.UUID) jobs.Job { return tripCancelledKind.New(tripCancelledArgs{trip}) }
+
 // Register attaches the handlers of this package's jobs.
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, sendKind, s.send)
 	jobs.Handle(r, remindKind, s.remind)
 	jobs.Handle(r, statementKind, s.tellStatement)
+	jobs.Handle(r, tripCancelledKind, s.tellTripCancelled)
 	s.registerSMS(r)
 	s.registerBroadcasts(r)
 }
@@ -127,6 +143,23 @@ func (s *Service) tellStatement(ctx context.Context, a *jobs.Attempt, args state
 	return a.Done(ctx, func(tx *db.Tx) error {
 		_, err := s.put(ctx, tx, &n)
 		return err
+	})
+}
+
+func (s *Service) tellTripCancelled(ctx context.Context, a *jobs.Attempt, args tripCancelledArgs) error {
+	d, err := s.deps.Rides.Departure(ctx, args.Trip)
+	if err != nil {
+		return err
+	}
+	n := s.newNotice(d.DriverID, TripCancelled, args.Trip)
+	n.Text = d.cancelled(s.deps.Zone)
+	return a.Done(ctx, func(tx *db.Tx) error {
+		fresh, err := s.put(ctx, tx, &n)
+		if err != nil || !fresh {
+			return err
+		}
+		// Who is about to set out may not look into the inbox.
+		return s.deps.Jobs.Dispatch(tx, smsKind.New(smsArgs{n.ID, d.DriverID}))
 	})
 }
 

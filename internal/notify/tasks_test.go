@@ -160,11 +160,7 @@ func TestEveryoneInTheCarIsTold(t *testing.T) {
 	w.queue.Await("an SMS to rider and driver", func() bool {
 		return len(w.sent.to(rider)) == 1 && len(w.sent.to(driver)) == 1
 	})
-	var asked int
-	err := w.deps.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'notify:sms'").Scan(&asked).Error
-	if err != nil || asked != 2 {
-		t.Errorf("%d SMS were asked for, %v; want 2", asked, err)
-	}
+	jobstest.AssertKindCount(t, w.queue, smsKind.Name, 2)
 }
 
 func TestNobodyToTell(t *testing.T) {

@@ -51,8 +51,9 @@ func (s *Service) SeatsAgree(ctx context.Context) (lines []string, err error) {
 }
 
 // HoldsAgree compares orders with their payments: a confirmed order's fare is
-// held, an order that waits or was closed has nothing held, but for one that has
-// lost its trip and waits for another. It returns a sentence for each that disagrees.
+// held, a matched one's not released, an order that waits or was closed has nothing
+// held, but for one that has lost its trip and waits for another. It returns a
+// sentence for each that disagrees.
 func (s *Service) HoldsAgree(ctx context.Context) (lines []string, err error) {
 	var rows []struct {
 		ID      uuid.UUID
@@ -63,6 +64,7 @@ func (s *Service) HoldsAgree(ctx context.Context) (lines []string, err error) {
 		FROM orders o LEFT JOIN payments p ON p.order_id = o.id
 		WHERE p.order_id IS NULL
 			OR (o.status = 'confirmed' AND p.status <> 'held')
+			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held'))
 			OR (o.status = 'matching' AND p.status <> CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END)
 			OR (o.status IN ('cancelled', 'expired') AND p.status NOT IN ('none', 'voided'))`).Scan(&rows).Error
 	for _, r := range rows {

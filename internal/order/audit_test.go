@@ -108,7 +108,7 @@ func TestHoldsAgree(t *testing.T) {
 		"no payment": {"its payment missing", func(w *world, o Order) { w.exec("DELETE FROM payments WHERE order_id = ?", o.ID) }},
 	}
 	for s, fine := range map[Status][]string{
-		Matching: {"none"}, Matched: {"none", "held", "voided"}, Confirmed: {"held"},
+		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"},
 		Cancelled: {"none", "voided"}, Expired: {"none", "voided"},
 	} {
 		for _, payment := range []string{"none", "held", "voided"} {

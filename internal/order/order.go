@@ -56,9 +56,10 @@ var active = append([]Status{Matching}, seated...)
 // Reasons why an order was cancelled, has expired or lost its trip; besides these,
 // the code of the fault that made its flow fail.
 const (
-	ReasonRider  = "cancelled_by_rider"
-	ReasonNoTrip = "no_trip"
-	ReasonTrip   = "trip_cancelled"
+	ReasonRider    = "cancelled_by_rider"
+	ReasonOperator = "cancelled_by_operator"
+	ReasonNoTrip   = "no_trip"
+	ReasonTrip     = "trip_cancelled"
 )
 
 // Order is one rider's wish. Times are UTC.

@@ -71,6 +71,12 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 	return ride, err
 }
 
+// Departure returns what there is to say about a trip.
+func (s *Service) Departure(ctx context.Context, id uuid.UUID) (notify.Departure, error) {
+	t, err := s.trips.Get(ctx, id)
+	return notify.Departure{DriverID: t.DriverID, At: t.DepartAt, Origin: t.Origin.Name, Dest: t.Dest.Name}, err
+}
+
 // Upcoming returns the riders whose orders start in an area and wait for a trip or
 // for a pickup, of up to limit orders after the one named, and the last of those
 // orders; Nil when there are no more.

@@ -100,11 +100,7 @@ func TestOrdersOfACancelledTripFindAnother(t *testing.T) {
 
 func TestAnOrderThatFindsNoOtherTripExpires(t *testing.T) {
 	w := newWorld(t)
-	ride := w.offered(1)
-	o := w.placed(w.person(), aWish())
-	w.run()
-	w.h.AwaitFlow(o.ID, "done")
-	w.settled()
+	o, ride := w.confirmed()
 	w.tripCancelled(ride)
 	w.h.Await("it waits", func() bool { return w.h.Events()["match:find_trip released"] > 0 })
 	w.timeIsUp(o)
@@ -118,11 +114,7 @@ func TestAnOrderThatFindsNoOtherTripExpires(t *testing.T) {
 
 func TestAnOrderThatLooksAgainIsCancelled(t *testing.T) {
 	w := newWorld(t)
-	ride := w.offered(1)
-	o := w.placed(w.person(), aWish())
-	w.run()
-	w.h.AwaitFlow(o.ID, "done")
-	w.settled()
+	o, ride := w.confirmed()
 	w.tripCancelled(ride)
 	w.awaitStatus(o.ID, Matching)
 	w.cancelled(o)
@@ -136,22 +128,14 @@ func TestAnOrderThatLooksAgainIsCancelled(t *testing.T) {
 // and finds another trip then.
 func TestTheTripIsCancelledWhileTheFareIsHeld(t *testing.T) {
 	w := newWorld(t)
-	ride := w.offered(1)
-	w.gateway.meets = make(chan chan struct{})
-	o := w.placed(w.person(), aWish())
-	w.run()
-	select {
-	case goOn := <-w.gateway.meets:
+	o, _ := w.duringAHold(func(o Order, ride trip.Trip) {
 		w.tripCancelled(ride)
 		w.h.Await("the rematch waits", func() bool { return w.h.Events()["order:rematch released"] > 0 })
 		if now := w.get(o.ID); now.Status != Matched {
 			t.Errorf("while its fare is being held it is %s", now.Status)
 		}
 		w.audited()
-		close(goOn)
-	case <-time.After(jobstest.Deadline):
-		t.Fatal("the fare was never held")
-	}
+	})
 	w.h.Await("it looks again", func() bool { return w.get(o.ID).Rematches == 1 })
 	other := w.offered(1)
 	w.h.Await("it has another trip", func() bool { return w.get(o.ID).TripID.UUID == other.ID && w.get(o.ID).Status == Confirmed })
@@ -192,9 +176,7 @@ func TestCancelTripAgain(t *testing.T) {
 		w.tripCancelled(ride)
 	}
 	w.h.Dispatch(Rematch(o.ID, ride.ID))
-	if n := w.count("SELECT COUNT(*) FROM jobs WHERE kind = 'order:rematch'"); n != 1 {
-		t.Errorf("%d rematches of one order", n)
-	}
+	jobstest.AssertKindCount(t, w.h, "order:rematch", 1)
 	w.clock.Advance(time.Hour)
 	late := w.offeredAt(at(61))
 	w.clock.Advance(2 * time.Minute)
@@ -225,16 +207,7 @@ func TestARiderIsRemindedBeforeThePickup(t *testing.T) {
 	near, later := w.placed(w.person(), soon), w.placed(w.person(), far)
 	w.awaitStatus(near.ID, Confirmed) // at noon, to be picked up at 12:15
 	w.awaitStatus(later.ID, Confirmed)
-	var due []struct {
-		Args    string
-		DelayMs int64
-	}
-	err := w.h.DB.Read(t.Context()).Raw("SELECT args, delay_ms FROM jobs WHERE kind = 'notify:remind'").Scan(&due).Error
-	if err != nil || len(due) != 1 || due[0].Args != string(notify.Remind(later.ID).Args()) {
-		t.Fatalf("reminders %v, %v; want one of order %s", due, err, later.ID)
-	}
-	pickup := *w.get(later.ID).PickupAt
-	if want := pickup.Sub(noon) - 15*time.Minute; time.Duration(due[0].DelayMs)*time.Millisecond != want {
-		t.Errorf("put off by %d ms, want %s", due[0].DelayMs, want)
-	}
+	wait := w.get(later.ID).PickupAt.Sub(noon) - 15*time.Minute
+	jobstest.AssertDispatched(t, w.h, notify.Remind(later.ID).In(wait))
+	jobstest.AssertKindCount(t, w.h, "notify:remind", 1)
 }

@@ -140,7 +140,11 @@ func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	if !o.Status.Can(Cancelled) {
 		return o, ErrNotCancellable
 	}
-	if err := s.move(tx, id, Cancelled, ReasonRider, ""); err != nil {
+	reason := ReasonRider
+	if rider == uuid.Nil {
+		reason = ReasonOperator
+	}
+	if err := s.move(tx, id, Cancelled, reason, ""); err != nil {
 		return o, err
 	}
 	if err := s.undo(tx, id); err != nil {

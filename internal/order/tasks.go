@@ -43,6 +43,7 @@ func GiveUp(id uuid.UUID) jobs.Job { return giveUpKind.New(orderArgs{id}) }
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, confirmKind, s.confirm)
 	jobs.Handle(r, giveUpKind, s.giveUp)
+	jobs.OnFailed(r, giveUpKind, s.giveUpFailed)
 	jobs.Handle(r, rematchKind, s.rematch)
 }
 
@@ -87,6 +88,13 @@ func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 		}
 		return s.queue.Dispatch(tx, farewell(o)...)
 	})
+}
+
+// giveUpFailed has at least the money released when the undoing itself was given
+// up. Order and seats wait for who takes the failed job up again, and the audit
+// names what no longer agrees.
+func (s *Service) giveUpFailed(tx *db.Tx, _ jobs.Failure, args orderArgs) error {
+	return s.queue.Dispatch(tx, pay.Void(args.OrderID))
 }
 
 // close moves an order that is not closed yet to where its failure leads.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
-	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -140,17 +139,7 @@ func TestCancelWhileItWaitsForATrip(t *testing.T) {
 // The rider cancels in the middle of the hold: it is recorded, then voided.
 func TestCancelWhileTheFareIsHeld(t *testing.T) {
 	w := newWorld(t)
-	ride := w.offered(1)
-	w.gateway.meets = make(chan chan struct{})
-	o := w.placed(w.person(), aWish())
-	w.run()
-	select {
-	case goOn := <-w.gateway.meets:
-		w.cancelled(o)
-		close(goOn)
-	case <-time.After(jobstest.Deadline):
-		t.Fatal("the fare was never held")
-	}
+	o, ride := w.duringAHold(func(o Order, _ trip.Trip) { w.cancelled(o) })
 	w.h.AwaitFlow(o.ID, "cancelled")
 	w.settled()
 	w.expect(o.ID, ReasonRider, "voided", Matching, Matched, Cancelled)
@@ -167,10 +156,7 @@ func TestCancelAfterItIsConfirmed(t *testing.T) {
 	for name, prune := range map[string]bool{"its flow is kept": false, "its flow was pruned": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			ride := w.offered(1)
-			o := w.placed(w.person(), aWish())
-			w.run()
-			w.h.AwaitFlow(o.ID, "done")
+			o, ride := w.confirmed()
 			waits := w.placed(w.person(), aWish())
 			w.h.Await("another waits", func() bool { return w.h.Events()["match:find_trip released"] > 0 })
 			state := "cancelled"

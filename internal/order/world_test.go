@@ -222,12 +222,42 @@ func (w *world) inbox(person uuid.UUID) (events []notify.Event) {
 	return events
 }
 
+// confirmed is an order that has come to the end of its flow, and the trip of one
+// seat that it is on. Jobs run from then on.
+func (w *world) confirmed() (Order, trip.Trip) {
+	w.t.Helper()
+	ride := w.offered(1)
+	o := w.placed(w.person(), aWish())
+	w.run()
+	w.h.AwaitFlow(o.ID, "done")
+	w.settled()
+	return o, ride
+}
+
 // settled waits until no job is left to do, SMS and departures apart.
 func (w *world) settled() {
 	w.t.Helper()
 	w.h.Await("no job is left", func() bool {
 		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low')") == 0
 	})
+}
+
+// duringAHold calls fn with an order while the gateway is asked to hold its fare,
+// and with the trip of one seat that the order is on. Jobs run from then on.
+func (w *world) duringAHold(fn func(o Order, ride trip.Trip)) (Order, trip.Trip) {
+	w.t.Helper()
+	w.gateway.meets = make(chan chan struct{})
+	ride := w.offered(1)
+	o := w.placed(w.person(), aWish())
+	w.run()
+	select {
+	case goOn := <-w.gateway.meets:
+		fn(o, ride)
+		close(goOn)
+	case <-time.After(jobstest.Deadline):
+		w.t.Fatal("the fare was never held")
+	}
+	return o, ride
 }
 
 // audited checks the rules of this package and of trips.

@@ -9,13 +9,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/jobs"
-	"github.com/spotpool/spotpool/internal/money"
 )
 
 // A gateway that is out of order is left alone: what is to be held or voided
 // waits without an attempt.
 func TestAGatewayThatIsOutIsLeftAlone(t *testing.T) {
-	gateway := &vault{held: map[string]money.Amount{}, answer: func(int) error { return errors.New("connection refused") }}
+	gateway := newVault(func(int) error { return errors.New("connection refused") })
 	e := startEngine(t, gateway)
 	var orders []uuid.UUID
 	for range gatewayErrors {
@@ -57,12 +56,12 @@ func TestDeclinesDoNotOpenTheBreaker(t *testing.T) {
 // until a retry by hand succeeds.
 func TestAVoidThatIsGivenUpShows(t *testing.T) {
 	broken := true
-	gateway := &vault{held: map[string]money.Amount{}, answer: func(call int) error {
+	gateway := newVault(func(call int) error {
 		if broken && call > 1 {
 			return jobs.Fail(errors.New("the gateway knows of no such hold"))
 		}
 		return nil
-	}}
+	})
 	e := startEngine(t, gateway)
 	order := open(t, e.Service, 1234)
 	if how := e.run(holdFlow(order)); how != "done" {
@@ -97,12 +96,12 @@ func TestAVoidThatIsGivenUpShows(t *testing.T) {
 // gateway might hold something that nobody has written down.
 func TestAVoidOfNothingIsMarkedToo(t *testing.T) {
 	broken := true
-	gateway := &vault{held: map[string]money.Amount{}, answer: func(int) error {
+	gateway := newVault(func(int) error {
 		if broken {
 			return jobs.Fail(errors.New("no"))
 		}
 		return nil
-	}}
+	})
 	e := startEngine(t, gateway)
 	order := open(t, e.Service, 500)
 	flow := e.queue.Start(jobs.Chain(Void(order)))

@@ -45,6 +45,7 @@ type Payment struct {
 	Status       Status
 	HoldRef      string     // the gateway's name for the hold, empty until there is one
 	VoidFailedAt *time.Time // when releasing it was given up, until it is released all the same
+	ClosedAt     *time.Time // when it was released with nothing held; it is not held any more
 	CreatedAt    time.Time
 	ChangedAt    time.Time
 }

@@ -110,10 +110,7 @@ func TestAStatementIsAskedForOnce(t *testing.T) {
 	driver := uuid.Must(uuid.NewV7())
 	h.Dispatch(MakeStatement(driver, aDay))
 	h.Dispatch(MakeStatement(driver, aDay), MakeStatement(driver, aDay.Before()), MakeStatement(uuid.New(), aDay))
-	var n int
-	if err := h.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'pay:statement'").Scan(&n).Error; err != nil || n != 3 {
-		t.Errorf("%d jobs, %v; want 3", n, err)
-	}
+	jobstest.AssertKindCount(t, h, "pay:statement", 3)
 }
 
 func TestDayOver(t *testing.T) {

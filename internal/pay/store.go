@@ -28,7 +28,7 @@ func change(tx *db.Tx, p Payment, to Status, ref string, at time.Time) error {
 		return ErrClosed
 	}
 	n, err := tx.Change(
-		"UPDATE payments SET status = ?, hold_ref = ?, void_failed_at = NULL, changed_at = ? WHERE order_id = ? AND status = ?",
+		"UPDATE payments SET status = ?, hold_ref = ?, void_failed_at = NULL, changed_at = ? WHERE order_id = ? AND status = ? AND closed_at IS NULL",
 		to, ref, at, p.OrderID, p.Status)
 	if err == nil && n == 0 {
 		return fmt.Errorf("payment is no longer %s", p.Status)

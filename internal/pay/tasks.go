@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,9 +16,7 @@ type orderArgs struct {
 	Order uuid.UUID `json:"order_id"`
 }
 
-const orderTag = "order:"
-
-func (a orderArgs) tags() []string { return []string{orderTag + a.Order.String()} }
+func (a orderArgs) tags() []string { return []string{"order:" + a.Order.String()} }
 
 var holdKind = jobs.Kind[orderArgs]{
 	Name: "pay:hold", Queue: "pay", Tries: 6,
@@ -76,7 +73,7 @@ func (s *Service) hold(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if p.Status == Held {
 		return nil
 	}
-	if !p.Status.Can(Held) {
+	if !p.Status.Can(Held) || p.ClosedAt != nil {
 		return final(ErrClosed)
 	}
 	ref, err := s.gateway.Hold(ctx, holdKey(p), p.Amount)
@@ -116,16 +113,15 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if err := s.gateway.Void(ctx, holdKey(p), p.HoldRef); err != nil {
 		return err
 	}
-	switch {
-	case p.Status != None:
+	if p.Status != None {
 		return a.Done(ctx, func(tx *db.Tx) error { return s.voided(tx, p) })
-	case p.VoidFailedAt != nil:
-		return a.Done(ctx, func(tx *db.Tx) error {
-			_, err := tx.Change("UPDATE payments SET void_failed_at = NULL WHERE order_id = ? AND status = ?", p.OrderID, None)
-			return err
-		})
 	}
-	return nil
+	// Its order is over: a hold that is retried later must not take the money.
+	return a.Done(ctx, func(tx *db.Tx) error {
+		_, err := tx.Change("UPDATE payments SET closed_at = ?, void_failed_at = NULL WHERE order_id = ? AND status = ?",
+			s.clock.Now(), p.OrderID, None)
+		return err
+	})
 }
 
 // voided records that the gateway has released p's money.
@@ -140,29 +136,15 @@ func (s *Service) voided(tx *db.Tx, p Payment) error {
 // voidFailed marks a payment whose money may still be held although nobody tries
 // to release it any more: the audit finds it, and the log says so at once. A void
 // that succeeds after all, such as a manual retry, takes the mark away.
-func (s *Service) voidFailed(tx *db.Tx, f jobs.Failure) error {
-	order, err := taggedOrder(f.Tags)
-	if err != nil {
-		return err
-	}
+func (s *Service) voidFailed(tx *db.Tx, f jobs.Failure, args orderArgs) error {
 	n, err := tx.Change("UPDATE payments SET void_failed_at = ? WHERE order_id = ? AND status IN ?",
-		s.clock.Now(), order, []Status{None, Held})
+		s.clock.Now(), args.Order, []Status{None, Held})
 	if err != nil || n == 0 {
 		return err
 	}
 	ctx := context.WithoutCancel(tx.Statement.Context)
 	tx.After(func() {
-		s.log.ErrorContext(ctx, "money may stay held: its release was given up", slog.String("order_id", order.String()), slog.Any("err", f.Err))
+		s.log.ErrorContext(ctx, "money may stay held: its release was given up", slog.String("order_id", args.Order.String()), slog.Any("err", f.Err))
 	})
 	return nil
-}
-
-// taggedOrder returns the order that a job's tags name.
-func taggedOrder(tags []string) (uuid.UUID, error) {
-	for _, tag := range tags {
-		if id, ok := strings.CutPrefix(tag, orderTag); ok {
-			return uuid.Parse(id)
-		}
-	}
-	return uuid.Nil, errors.New("the job names no order")
 }

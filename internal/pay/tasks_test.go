@@ -22,6 +22,21 @@ type vault struct {
 	answer func(call int) error
 }
 
+// newVault returns an empty one.
+func newVault(answer func(call int) error) *vault {
+	return &vault{held: map[string]money.Amount{}, answer: answer}
+}
+
+// atFirst answers the first call with an error and all others with none.
+func atFirst(err error) func(call int) error {
+	return func(call int) error {
+		if call == 1 {
+			return err
+		}
+		return nil
+	}
+}
+
 func (v *vault) Hold(_ context.Context, key string, amount money.Amount) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -44,6 +59,13 @@ func (v *vault) reply() error {
 	return v.answer(v.calls)
 }
 
+// made returns how often the gateway was called.
+func (v *vault) made() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.calls
+}
+
 func (v *vault) holds() (n int, sum money.Amount) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -58,7 +80,7 @@ func holdFlow(order uuid.UUID) jobs.Flow {
 }
 
 func TestHoldThenVoid(t *testing.T) {
-	gateway := &vault{held: map[string]money.Amount{}}
+	gateway := newVault(nil)
 	e := startEngine(t, gateway)
 	order := open(t, e.Service, 1234)
 
@@ -107,12 +129,7 @@ func TestDeclinedHoldFailsAtOnce(t *testing.T) {
 }
 
 func TestHoldOutlastsAnOutage(t *testing.T) {
-	gateway := &vault{held: map[string]money.Amount{}, answer: func(call int) error {
-		if call == 1 {
-			return errors.New("connection reset")
-		}
-		return nil
-	}}
+	gateway := newVault(atFirst(errors.New("connection reset")))
 	e := startEngine(t, gateway)
 	order := open(t, e.Service, 500)
 	if how := e.run(holdFlow(order)); how != "done" {
@@ -126,12 +143,7 @@ func TestHoldOutlastsAnOutage(t *testing.T) {
 
 // The gateway holds the money, but the worker never learns of it: the void must find it all the same.
 func TestVoidReleasesAHoldWhoseAnswerWasLost(t *testing.T) {
-	gateway := &vault{held: map[string]money.Amount{}, answer: func(call int) error {
-		if call == 1 {
-			return ErrDeclined // any answer that ends the flow before the hold is recorded
-		}
-		return nil
-	}}
+	gateway := newVault(atFirst(ErrDeclined)) // or any answer that ends the flow before the hold is recorded
 	e := startEngine(t, gateway)
 	order := open(t, e.Service, 500)
 	if how := e.run(holdFlow(order)); how != "payment_declined" {
@@ -185,11 +197,4 @@ func TestOneOfManyHoldsIsRecorded(t *testing.T) {
 		t.Errorf("%d runs recorded the hold", winners)
 	}
 	wantClean(t, e.Service)
-}
-
-// made returns how often the gateway was called.
-func (v *vault) made() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.calls
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 func (w *world) cancel(id, by uuid.UUID) (t Trip, err error) {
@@ -38,6 +40,14 @@ func TestCancel(t *testing.T) {
 				stored.Version != 3 || got.Version != 3 || !stored.ChangedAt.Equal(at(1)) || !got.ChangedAt.Equal(at(1)) {
 				t.Errorf("cancelled %+v, %v; stored %+v", got, err, stored)
 			}
+			told := 0
+			if operator {
+				told = 1
+			}
+			if again, err := w.cancel(trip.ID, uuid.Nil); err != nil || again.Status != Cancelled || again.Version != 3 {
+				t.Errorf("a second time, by an operator: %+v, %v", again, err)
+			}
+			jobstest.AssertDispatchedCount(t, w.asked, notify.CancelledTrip(trip.ID), told)
 			if again, err := w.cancel(trip.ID, by); err != nil || again.Status != Cancelled || again.Version != 3 {
 				t.Errorf("a second time: %+v, %v", again, err)
 			}
@@ -49,10 +59,11 @@ func TestCancel(t *testing.T) {
 				t.Errorf("it departed all the same: %s", got.Status)
 			}
 
-			w.queue.jobs = nil
-			if !w.remove(trip.ID, order) || len(w.queue.jobs) != 0 {
-				t.Errorf("taken off a cancelled trip, %d jobs", len(w.queue.jobs))
+			w.forget()
+			if !w.remove(trip.ID, order) {
+				t.Error("nothing was taken off the cancelled trip")
 			}
+			w.asked.AssertNothingStarted(t)
 		})
 	}
 }

@@ -15,7 +15,11 @@ import (
 
 // What is done each night with the day before.
 
-var closeDayKind = jobs.Kind[struct{}]{
+type dayArgs struct {
+	Day clock.Day `json:"day"`
+}
+
+var closeDayKind = jobs.Kind[dayArgs]{
 	Name: "trip:close_day", Queue: "low", Tries: 5, Timeout: 2 * time.Minute,
 	Backoff: jobs.Exponential(time.Second, time.Minute),
 }
@@ -29,7 +33,10 @@ const closeAt = 2 * time.Hour
 func (s *Service) Nightly() jobs.Periodic {
 	_, east := s.clock.Now().In(s.cfg.Zone).Zone()
 	return jobs.Periodic{
-		Every: 24 * time.Hour, Offset: closeAt - time.Duration(east)*time.Second, Job: closeDayKind.New(struct{}{}),
+		Every: 24 * time.Hour, Offset: closeAt - time.Duration(east)*time.Second,
+		Job: func(slot time.Time) jobs.Job {
+			return closeDayKind.New(dayArgs{clock.DayOf(slot, s.cfg.Zone).Before()})
+		},
 	}
 }
 
@@ -49,9 +56,8 @@ func dayID(day clock.Day) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("spotpool:day:"+day))
 }
 
-func (s *Service) closeDay(ctx context.Context, a *jobs.Attempt, _ struct{}) error {
-	day := clock.DayOf(s.clock.Now(), s.cfg.Zone).Before()
-	from, until := day.Span(s.cfg.Zone)
+func (s *Service) closeDay(ctx context.Context, a *jobs.Attempt, args dayArgs) error {
+	from, until := args.Day.Span(s.cfg.Zone)
 	drivers, err := s.drivers(ctx, from, until)
 	if err != nil {
 		return err
@@ -60,7 +66,7 @@ func (s *Service) closeDay(ctx context.Context, a *jobs.Attempt, _ struct{}) err
 		return jobs.Skip("nobody drove that day")
 	}
 	return a.Done(ctx, func(tx *db.Tx) error {
-		_, err := s.queue.Start(tx, jobs.Subject{Kind: "day", ID: dayID(day)}, CloseDay(day, drivers))
+		_, err := s.queue.Start(tx, jobs.Subject{Kind: "day", ID: dayID(args.Day)}, CloseDay(args.Day, drivers))
 		return err
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 // ErrNotFound says that there is no such trip.
@@ -193,9 +194,9 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 
 // Cancel calls off a trip that has not departed, in the caller's transaction. Its
 // plan stays until its orders are taken off it, which is for the caller to have
-// done. driver is who asks, Nil for an operator; someone else's trip is
-// ErrNotFound. A trip that is cancelled already comes back as it is, one that has
-// departed as ErrNotCancellable.
+// done. driver is who asks, Nil for an operator; then the driver is told. Someone
+// else's trip is ErrNotFound. A trip that is cancelled already comes back as it is,
+// one that has departed as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	t, err := get(tx.Clauses(db.ForUpdate), id)
 	if err == nil && driver != uuid.Nil && t.DriverID != driver {
@@ -214,7 +215,10 @@ func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 		return t, err
 	}
 	t.Status, t.Version, t.ChangedAt = Cancelled, t.Version+1, now
-	return t, nil
+	if driver == uuid.Nil {
+		err = s.queue.Dispatch(tx, notify.CancelledTrip(id))
+	}
+	return t, err
 }
 
 // Plans returns the plans of the trips named, by trip; a trip that does not exist is not in the map.

@@ -18,24 +18,15 @@ import (
 	"github.com/spotpool/spotpool/internal/db/dbtest"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
 
-// queue remembers the jobs dispatched to it.
-type queue struct{ jobs []jobs.Job }
-
-func (q *queue) Start(*db.Tx, jobs.Subject, jobs.Flow) (uuid.UUID, error) {
-	return uuid.Nil, errors.New("no flows here")
+// offersKind is what offers seats to those who wait.
+var offersKind = jobs.Kind[tripArgs]{
+	Name: "test:offer", Queue: "match", Tries: 1, Backoff: jobs.Fixed(time.Second), Timeout: time.Second,
 }
 
-// offers is the job that offers seats to those who wait.
-var offers = jobs.Kind[tripArgs]{Name: "test:offer", Queue: "test"}
-
-func offerSeats(id uuid.UUID) jobs.Job { return offers.New(tripArgs{id}) }
-
-func (q *queue) Dispatch(_ *db.Tx, js ...jobs.Job) error {
-	q.jobs = append(q.jobs, js...)
-	return nil
-}
+func offerSeats(id uuid.UUID) jobs.Job { return offersKind.New(tripArgs{id}) }
 
 // world is a service on a database of the test's own.
 type world struct {
@@ -43,13 +34,19 @@ type world struct {
 	t     *testing.T
 	db    *db.DB
 	clock *clock.Fake
-	queue *queue
+	asked *jobstest.Recorder // the jobs and flows that it has asked for
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), queue: &queue{}}
-	w.Service = NewService(w.db, w.queue, w.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: offerSeats})
+	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), asked: &jobstest.Recorder{}}
+	w.Service = NewService(w.db, w.asked, w.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: offerSeats})
 	return w
+}
+
+// forget has what was asked for so far not count any more.
+func (w *world) forget() {
+	w.asked = &jobstest.Recorder{}
+	w.queue = w.asked
 }
 
 func (w *world) tx(fn func(tx *db.Tx) error) {
@@ -110,9 +107,8 @@ func TestOffer(t *testing.T) {
 	if !reflect.DeepEqual(stored, want) {
 		t.Errorf("got  %+v\nwant %+v", stored, want)
 	}
-	if want := []jobs.Job{Depart(made.ID).In(10 * time.Minute), offerSeats(made.ID)}; !reflect.DeepEqual(w.queue.jobs, want) {
-		t.Errorf("dispatched %+v, want trip:depart in ten minutes and the offer", w.queue.jobs)
-	}
+	jobstest.AssertDispatchedCount(t, w.asked, Depart(made.ID).In(10*time.Minute), 1)
+	jobstest.AssertDispatchedCount(t, w.asked, offerSeats(made.ID), 1)
 }
 
 func TestOfferRules(t *testing.T) {
@@ -222,7 +218,7 @@ func TestRemoveOrder(t *testing.T) {
 	w := newWorld(t)
 	a, b := uuid.New(), uuid.New()
 	trip := w.assign(w.offered(), Plan{pickup(a, -2, 2, 0), pickup(b, 5, 1, 0), dropoff(a, 20, 2, 60), dropoff(b, 25, 1, 60)})
-	w.queue.jobs = nil
+	w.forget()
 	if !w.remove(trip.ID, a) {
 		t.Error("nothing was freed")
 	}
@@ -230,15 +226,16 @@ func TestRemoveOrder(t *testing.T) {
 	if !slices.Equal(got.Plan.Orders(), []uuid.UUID{b}) || got.SeatsLeft != 3 || got.Version != 3 {
 		t.Errorf("left %+v", got)
 	}
-	if want := []jobs.Job{RefreshPlan(trip.ID)}; !reflect.DeepEqual(w.queue.jobs, want) {
-		t.Errorf("dispatched %+v, want %+v", w.queue.jobs, want)
-	}
+	jobstest.AssertDispatched(t, w.asked, RefreshPlan(trip.ID))
+	jobstest.AssertKindCount(t, w.asked, offersKind.Name, 0) // the refreshed plan's seats are offered
+	w.forget()
 	if w.remove(trip.ID, a) || w.remove(uuid.New(), b) {
 		t.Error("an order or a trip that is not there freed seats")
 	}
-	if got := w.get(trip.ID); got.Version != 3 || len(w.queue.jobs) != 1 {
-		t.Errorf("version %d and %d jobs after nothing changed, want 3 and 1", got.Version, len(w.queue.jobs))
+	if got := w.get(trip.ID); got.Version != 3 {
+		t.Errorf("version %d after nothing changed, want 3", got.Version)
 	}
+	w.asked.AssertNothingStarted(t)
 	for _, rule := range []func(context.Context) ([]string, error){w.Oversold, w.PlanOrder} {
 		if found, err := rule(t.Context()); err != nil || found != nil {
 			t.Errorf("audit before the plan is refreshed: %q, %v", found, err)

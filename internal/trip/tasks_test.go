@@ -27,19 +27,13 @@ func startEngine(t *testing.T, offered func(trip uuid.UUID)) *engine {
 	t.Helper()
 	h := jobstest.New(t)
 	e := &engine{&world{t: t, db: h.DB, clock: clock.NewFake(noon)}, h}
-	e.Service = NewService(h.DB, h.Client, e.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: func(id uuid.UUID) jobs.Job {
-		return offersKind.New(tripArgs{id})
-	}})
+	e.Service = NewService(h.DB, h.Client, e.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: offerSeats})
 	e.Register(h.Registry)
 	jobs.Handle(h.Registry, offersKind, func(_ context.Context, _ *jobs.Attempt, args tripArgs) error {
 		offered(args.TripID)
 		return nil
 	})
 	return e
-}
-
-var offersKind = jobs.Kind[tripArgs]{
-	Name: "test:offer", Queue: "match", Tries: 1, Backoff: jobs.Fixed(time.Second), Timeout: time.Second,
 }
 
 // Through the queue: a trip that was offered departs by itself at its time.
@@ -117,10 +111,7 @@ func TestThePlanIsRefreshedOnce(t *testing.T) {
 	e.clock.Advance(10 * time.Minute)
 	e.queue.Dispatch(RefreshPlan(trip.ID))
 	e.queue.Await("the last one", func() bool { return e.queue.Events()["trip:refresh_plan done"] == 3 })
-	var offers int
-	if err := e.db.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'test:offer'").Scan(&offers).Error; err != nil || offers != 3 {
-		t.Errorf("seats were offered %d times, %v; want 3: not those of a trip that has departed", offers, err)
-	}
+	jobstest.AssertKindCount(t, e.queue, offersKind.Name, 3) // not those of a trip that has departed
 }
 
 // An order that leaves while the plan is worked out asks for another run.

@@ -21,7 +21,7 @@ const (
 	Open      Status = "open"      // takes orders
 	Departed  Status = "departed"  // on its way, takes none
 	Completed Status = "completed" // arrived
-	Cancelled Status = "cancelled" // the driver called it off
+	Cancelled Status = "cancelled" // the driver or an operator called it off
 )
 
 var transitions = map[Status][]Status{
