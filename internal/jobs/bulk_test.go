@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
@@ -19,22 +19,26 @@ import (
 
 const bulkTasks = 20
 
-// What a worker's own scripts leave in Redis is what asynq's leave: tasks that
-// were put in at the same time, that run, and that are done.
+// What our own scripts leave in Redis is what asynq's leave: tasks that were put
+// in together, that run, and that are done.
 func TestBulkScriptsLeaveWhatAsynqLeaves(t *testing.T) {
+	ids := make([]uuid.UUID, bulkTasks)
+	for i := range ids {
+		ids[i] = uuid.Must(uuid.NewV7())
+	}
 	var dumps [2][]string
 	for i, own := range []bool{false, true} {
 		conn := jobstest.Redis(t).MakeRedisClient().(redis.UniversalClient)
 		defer func() { _ = conn.Close() }()
 		calls := &scriptCalls{}
 		conn.AddHook(calls)
-		client, server, stop := conn, conn, func() {}
+		p := process{conn, func() int { return putByAsynq(conn, ids) }, func() {}}
 		if own {
-			var end func()
-			client, server, stop, end = jobs.AsWorker(conn, "q", bulkTasks)
+			server, stop, end := jobs.AsWorker(conn, "q", bulkTasks)
 			defer end()
+			p = process{server, func() int { return jobs.PutTogether(conn, "q", "kind", time.Hour, ids...) }, stop}
 		}
-		dumps[i] = liveOfTasks(t, conn, client, server, stop)
+		dumps[i] = p.liveOfTasks(t, conn)
 		if n := calls.n.Load(); own != (n < 3*bulkTasks) {
 			t.Errorf("own scripts %v: %d calls for three of each of %d tasks", own, n, bulkTasks)
 		}
@@ -46,35 +50,36 @@ func TestBulkScriptsLeaveWhatAsynqLeaves(t *testing.T) {
 	}
 }
 
-// liveOfTasks returns what Redis holds when the tasks wait, run, and are done.
-func liveOfTasks(t *testing.T, conn, client, server redis.UniversalClient, stop func()) (stages []string) {
-	t.Helper()
-	c := asynq.NewClientFromRedisClient(client)
-	put := func() (taken int32) {
-		var n atomic.Int32
-		var all sync.WaitGroup
-		for i := range bulkTasks {
-			all.Go(func() {
-				_, err := c.Enqueue(asynq.NewTask("kind", []byte("payload")), asynq.Queue("q"),
-					asynq.TaskID(fmt.Sprintf("task-%02d", i)), asynq.Retention(time.Hour))
-				if err == nil {
-					n.Add(1)
-				}
-			})
+// process is what puts tasks into Redis and runs them.
+type process struct {
+	server redis.UniversalClient
+	put    func() (taken int)
+	stop   func()
+}
+
+func putByAsynq(conn redis.UniversalClient, ids []uuid.UUID) (taken int) {
+	c := asynq.NewClientFromRedisClient(conn)
+	for _, id := range ids {
+		if _, err := c.Enqueue(asynq.NewTask("kind", []byte(id.String()+":0")), jobs.TaskOptions(id, "q", time.Hour)...); err == nil {
+			taken++
 		}
-		all.Wait()
-		return n.Load()
 	}
-	if n := put(); n != bulkTasks {
+	return taken
+}
+
+// liveOfTasks returns what Redis holds when the tasks wait, run, and are done.
+func (p process) liveOfTasks(t *testing.T, conn redis.UniversalClient) (stages []string) {
+	t.Helper()
+	if n := p.put(); n != bulkTasks {
 		t.Fatalf("%d of %d tasks were taken", n, bulkTasks)
 	}
-	if n := put(); n != 0 {
+	if n := p.put(); n != 0 {
 		t.Fatalf("%d tasks were taken a second time", n)
 	}
-	stages = append(stages, dump(t, conn))
+	stages = append(stages, dump(t, conn, "pending_since"))
 
 	running, goOn := make(chan struct{}, bulkTasks), make(chan struct{})
-	srv := asynq.NewServerFromRedisClient(server, asynq.Config{
+	srv := asynq.NewServerFromRedisClient(p.server, asynq.Config{
 		Concurrency: bulkTasks, Queues: map[string]int{"q": 1}, TaskCheckInterval: time.Millisecond, LogLevel: asynq.FatalLevel,
 	})
 	err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
@@ -86,7 +91,7 @@ func liveOfTasks(t *testing.T, conn, client, server redis.UniversalClient, stop 
 		t.Fatal(err)
 	}
 	defer func() {
-		stop()
+		p.stop()
 		srv.Shutdown()
 	}()
 	within := time.After(jobstest.Deadline)
@@ -106,12 +111,12 @@ func liveOfTasks(t *testing.T, conn, client, server redis.UniversalClient, stop 
 		default:
 		}
 	}
-	return append(stages, dump(t, conn))
+	return append(stages, dump(t, conn, "msg")) // which says when
 }
 
-// dump writes out what the queue's keys hold, but for times, and for what asynq's
-// server says of itself.
-func dump(t *testing.T, c redis.UniversalClient) string {
+// dump writes out what the queue's keys hold, but for scores, and for the fields of
+// tasks that are timed.
+func dump(t *testing.T, c redis.UniversalClient, timed ...string) string {
 	t.Helper()
 	ctx := t.Context()
 	keys, err := c.Keys(ctx, "asynq:{q}:*").Result()
@@ -131,16 +136,16 @@ func dump(t *testing.T, c redis.UniversalClient) string {
 			holds = c.ZRange(ctx, key, 0, -1).Val()
 		case "hash":
 			fields := c.HGetAll(ctx, key).Val()
-			for _, timed := range []string{"msg", "pending_since"} {
-				if fields[timed] != "" {
-					fields[timed] = "…"
+			for _, field := range timed {
+				if fields[field] != "" {
+					fields[field] = "…"
 				}
 			}
 			holds = fields
 		default:
 			holds = c.Get(ctx, key).Val()
 		}
-		fmt.Fprintf(&out, "%s expires %v: %v\n", key, c.TTL(ctx, key).Val() > 0, holds)
+		fmt.Fprintf(&out, "%s expires %v: %q\n", key, c.TTL(ctx, key).Val() > 0, holds)
 	}
 	return out.String()
 }
@@ -167,7 +172,7 @@ func (s *scriptCalls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 }
 
 func (s *scriptCalls) count(cmd redis.Cmder) {
-	if text := fmt.Sprint(cmd.Args()...); cmd.Name() == "evalsha" && (strings.Contains(text, "task-") || strings.Contains(text, ":lease")) {
+	if text := fmt.Sprint(cmd.Args()...); cmd.Name() == "evalsha" && (strings.Contains(text, "}:t:") || strings.Contains(text, ":lease")) {
 		s.n.Add(1)
 	}
 }

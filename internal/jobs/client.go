@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -140,11 +142,19 @@ func (c *Client) Wake(ctx context.Context, subjects ...uuid.UUID) (woken int, er
 		return 0, nil
 	}
 	err = c.core.db.Tx(ctx, func(tx *db.Tx) error {
-		ids, err := idsOf(tx, `SELECT j.id FROM jobs j JOIN flows f ON f.id = j.flow_id
-			WHERE f.subject_id IN ? AND f.state = 'running' AND j.state = 'ready' AND j.branch = 'main' ORDER BY j.id`, subjects)
-		if err == nil && len(ids) > 0 {
-			woken, err = c.core.wake(tx, ids)
+		var ids []uuid.UUID
+		for chunk := range slices.Chunk(subjects, insertChunk) {
+			found, err := idsOf(tx, `SELECT j.id FROM jobs j JOIN flows f ON f.id = j.flow_id
+				WHERE f.subject_id IN ? AND f.state = 'running' AND j.state = 'ready' AND j.branch = 'main'`, chunk)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, found...)
 		}
+		// In rising order over all chunks, as wake wants them; a subject may be named twice.
+		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+		var err error
+		woken, err = c.core.wake(tx, slices.Compact(ids))
 		return err
 	})
 	return woken, err

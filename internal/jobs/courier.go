@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"golang.org/x/time/rate"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/spotpool/spotpool/internal/clock"
 )
@@ -32,6 +33,26 @@ type delivery struct {
 // payload is "id:generation"; it is also the asynq task's id, so that a job is
 // in Redis at most once.
 func (d delivery) payload() string { return d.id.String() + ":" + strconv.Itoa(d.generation) }
+
+// message returns the task as asynq's client writes it: its protocol buffer
+// TaskMessage, whose fields are numbered as in asynq's internal/proto/asynq.proto.
+func (d delivery) message(id string, retention time.Duration) []byte {
+	b := make([]byte, 0, 2*len(id)+len(d.kind)+len(d.queue)+24)
+	for field, text := range []string{1: d.kind, 2: id, 3: id, 4: d.queue} {
+		if field > 0 {
+			b = protowire.AppendString(protowire.AppendTag(b, protowire.Number(field), protowire.BytesType), text)
+		}
+	}
+	for _, f := range []struct {
+		number protowire.Number
+		value  int64
+	}{{5, maxRedeliveries}, {8, int64(redisDeadline.Seconds())}, {12, int64(retention.Seconds())}} {
+		if f.value > 0 {
+			b = protowire.AppendVarint(protowire.AppendTag(b, f.number, protowire.VarintType), uint64(f.value))
+		}
+	}
+	return b
+}
 
 func parsePayload(p []byte) (id uuid.UUID, generation int, err error) {
 	name, gen, ok := strings.Cut(string(p), ":")
@@ -53,7 +74,8 @@ const (
 	redisDeadline = 24 * time.Hour
 	// deliveryTimeout bounds one call to Redis; what fails is left to the sweep.
 	deliveryTimeout = 2 * time.Second
-	couriers        = 64
+	couriers        = 2  // that put what is due into Redis
+	otherCouriers   = 64 // side by side, so that they go in few pipelines
 	courierBacklog  = 1 << 18
 	hurryAgain      = 50 * time.Millisecond
 	maxHurries      = 10
@@ -69,13 +91,17 @@ type courier struct {
 	retention time.Duration
 	log       *slog.Logger
 	complain  *rate.Limiter
-	wg        sync.WaitGroup
+	due       *grouper[*parcel] // to be put into Redis for now
+	others    *grouper[*parcel] // to be put there for later, or told to run
+	known     sync.Map          // queues that Redis was told of
+}
 
-	mu     sync.Mutex
-	more   *sync.Cond   // there are deliveries, or there will be none
-	queue  [][]delivery // as they were sent
-	held   int          // how many that are
-	closed bool
+// parcel is a delivery under way.
+type parcel struct {
+	delivery
+	stored bool // false: Redis had it already
+	err    error
+	done   chan struct{} // nil when nobody waits
 }
 
 func newCourier(to func(queue string) *broker, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
@@ -83,33 +109,31 @@ func newCourier(to func(queue string) *broker, clk clock.Clock, retention time.D
 		to: to, clock: clk, retention: retention, log: log,
 		complain: rate.NewLimiter(rate.Every(5*time.Second), 1),
 	}
-	c.more = sync.NewCond(&c.mu)
-	for range couriers {
-		c.wg.Go(c.carry)
-	}
+	c.due = newGrouper(couriers, groupMost, 0, c.putAll)
+	c.others = newGrouper(otherCouriers, 1, 0, func(one []*parcel) { c.carry(one[0]) })
 	return c
 }
 
 // send hands deliveries over without waiting. What is more than fits is left to
 // the sweep.
 func (c *courier) send(ds ...delivery) {
-	if c == nil {
+	if c == nil || len(ds) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
+	now := c.clock.Now()
+	parcels := make([]parcel, len(ds))
+	due := make([]*parcel, 0, len(ds))
+	var others []*parcel
+	for i, d := range ds {
+		parcels[i].delivery = d
+		if d.run || d.due.After(now) {
+			others = append(others, &parcels[i])
+		} else {
+			due = append(due, &parcels[i])
+		}
 	}
-	if ds = ds[:min(len(ds), courierBacklog-c.held)]; len(ds) == 0 {
-		return
-	}
-	c.queue = append(c.queue, ds)
-	if c.held += len(ds); len(ds) == 1 {
-		c.more.Signal()
-	} else {
-		c.more.Broadcast()
-	}
+	c.due.addSome(courierBacklog, due)
+	c.others.addSome(courierBacklog, others)
 }
 
 // runNow makes jobs that wait in Redis for their time run at once.
@@ -125,77 +149,97 @@ func (c *courier) close() {
 	if c == nil {
 		return
 	}
-	c.mu.Lock()
-	c.closed = true
-	c.more.Broadcast()
-	c.mu.Unlock()
-	defer time.AfterFunc(lastCarries, c.drop).Stop()
-	c.wg.Wait()
+	defer time.AfterFunc(lastCarries, func() { c.due.drop(); c.others.drop() }).Stop()
+	c.due.close()
+	c.others.close()
 }
 
-// drop leaves what is left to the sweep.
-func (c *courier) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.queue, c.held = nil, 0
-}
-
-// next waits for a delivery. It reports false when there will be none.
-func (c *courier) next() (delivery, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.held == 0 && !c.closed {
-		c.more.Wait()
-	}
-	if c.held == 0 {
-		return delivery{}, false
-	}
-	first := c.queue[0]
-	if c.held--; len(first) == 1 {
-		c.queue = c.queue[1:]
-	} else {
-		c.queue[0] = first[1:]
-	}
-	return first[0], true
-}
-
-func (c *courier) carry() {
-	for d, ok := c.next(); ok; d, ok = c.next() {
-		var err error
-		if d.run {
-			err = c.hurry(d)
-		} else {
-			_, err = c.put(context.Background(), d)
-		}
-		if err != nil && c.complain.Allow() {
-			c.log.Warn("Redis did not take a job; the sweep will deliver it", "job_id", d.id, "kind", d.kind, "err", err)
-		}
-	}
-}
-
-// put stores a delivery in Redis and reports false when it was there already.
+// put stores a delivery that is due in Redis and reports false when it was there already.
 func (c *courier) put(ctx context.Context, d delivery) (stored bool, err error) {
-	opts := []asynq.Option{
-		asynq.TaskID(d.payload()), asynq.Queue(d.queue), asynq.MaxRetry(maxRedeliveries),
-		asynq.Timeout(redisDeadline), asynq.Retention(c.retention),
+	p := &parcel{delivery: d, done: make(chan struct{})}
+	if !c.due.add(p) {
+		return false, errClosed
 	}
-	if wait := d.due.Sub(c.clock.Now()); wait > 0 {
-		opts = append(opts, asynq.ProcessIn(wait))
+	select {
+	case <-p.done:
+		return p.stored, p.err
+	case <-ctx.Done():
+		return false, ctx.Err()
 	}
-	_, err = c.to(d.queue).client.EnqueueContext(ctx, asynq.NewTask(d.kind, []byte(d.payload())), opts...)
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		return false, nil
+}
+
+// putAll stores deliveries that are due, those of one queue in one call.
+func (c *courier) putAll(group []*parcel) {
+	byQueue := map[string][]*parcel{}
+	for _, p := range group {
+		byQueue[p.queue] = append(byQueue[p.queue], p)
 	}
-	return err == nil, err
+	for queue, ps := range byQueue {
+		err := c.putInto(queue, ps)
+		for _, p := range ps {
+			if p.err = err; p.done != nil {
+				close(p.done)
+			} else {
+				c.failed(p.delivery, err)
+			}
+		}
+	}
+}
+
+func (c *courier) putInto(queue string, ps []*parcel) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lineTimeout)
+	defer cancel()
+	to := c.to(queue).redis
+	if _, known := c.known.Load(queue); !known {
+		if err := to.SAdd(ctx, queuesKey, queue).Err(); err != nil {
+			return err
+		}
+		c.known.Store(queue, true)
+	}
+	keys, args := make([]string, 0, len(ps)+1), make([]any, 0, 2*len(ps)+3)
+	keys, args = append(keys, pendingKey(queue)), append(args, time.Now().UnixNano(), workChannel, queue)
+	for _, p := range ps {
+		id := p.payload()
+		keys, args = append(keys, taskPrefix(queue)+id), append(args, p.message(id, c.retention), id)
+	}
+	said, err := enqueueAll.Run(ctx, to, keys, args...).Int64Slice()
+	if err != nil {
+		return err
+	}
+	for i, p := range ps {
+		p.stored = said[i] == 1
+	}
+	return nil
+}
+
+// carry deals with a delivery that is not due, or that waits in Redis.
+func (c *courier) carry(p *parcel) {
+	if p.run {
+		c.failed(p.delivery, c.hurry(p.delivery))
+		return
+	}
+	_, err := c.to(p.queue).client.Enqueue(asynq.NewTask(p.kind, []byte(p.payload())),
+		asynq.TaskID(p.payload()), asynq.Queue(p.queue), asynq.MaxRetry(maxRedeliveries),
+		asynq.Timeout(redisDeadline), asynq.Retention(c.retention), asynq.ProcessIn(p.due.Sub(c.clock.Now())))
+	if !errors.Is(err, asynq.ErrTaskIDConflict) {
+		c.failed(p.delivery, err)
+	}
+}
+
+// failed says now and then that Redis does not take jobs.
+func (c *courier) failed(d delivery, err error) {
+	if err != nil && c.complain.Allow() {
+		c.log.Warn("Redis did not take a job; the sweep will deliver it", "job_id", d.id, "kind", d.kind, "err", err)
+	}
 }
 
 // hurry makes a delivery that waits for its time run now.
 func (c *courier) hurry(d delivery) error {
 	err := c.to(d.queue).inspector.RunTask(d.queue, d.payload())
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		d.due = c.clock.Now()
-		_, err = c.put(context.Background(), d)
-		return err
+		d.due, d.run = c.clock.Now(), false
+		c.send(d)
+		return nil
 	}
 	if err == nil {
 		c.to(d.queue).announce(d.queue)

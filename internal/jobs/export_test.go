@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -44,10 +45,34 @@ func (s *System) RestoreQueues(ctx context.Context, queues ...string) error {
 	return s.restoreQueues(ctx, queues)
 }
 
-// AsWorker returns the connections that a process with n slots gives to asynq's
-// client and to its server, what ends the server's looks for tasks, and what ends
-// the rest.
-func AsWorker(c redis.UniversalClient, queue string, n int) (client, server redis.UniversalClient, stop, end func()) {
+// PutTogether puts tasks that are due into Redis as a courier does, and returns how
+// many were not there.
+func PutTogether(c redis.UniversalClient, queue, kind string, retention time.Duration, ids ...uuid.UUID) (stored int) {
+	to := &courier{to: func(string) *broker { return &broker{redis: c} }, retention: retention}
+	parcels := make([]*parcel, len(ids))
+	for i, id := range ids {
+		parcels[i] = &parcel{delivery: delivery{id: id, kind: kind, queue: queue}, done: make(chan struct{})}
+	}
+	to.putAll(parcels)
+	for _, p := range parcels {
+		if p.err == nil && p.stored {
+			stored++
+		}
+	}
+	return stored
+}
+
+// TaskOptions are those of a job's task in asynq.
+func TaskOptions(id uuid.UUID, queue string, retention time.Duration) []asynq.Option {
+	return []asynq.Option{
+		asynq.TaskID(delivery{id: id}.payload()), asynq.Queue(queue), asynq.MaxRetry(maxRedeliveries),
+		asynq.Timeout(redisDeadline), asynq.Retention(retention),
+	}
+}
+
+// AsWorker returns the connection that a worker with n slots gives to asynq's
+// server, what ends its looks for tasks, and what ends the rest.
+func AsWorker(c redis.UniversalClient, queue string, n int) (server redis.UniversalClient, stop, end func()) {
 	l := newLine(c)
 	left := new(atomic.Int64)
 	left.Store(unlimited)
@@ -55,5 +80,5 @@ func AsWorker(c redis.UniversalClient, queue string, n int) (client, server redi
 		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, slots: newSlots(n), left: left, turn: new(sync.Mutex),
 		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: func([]string) {},
 	}
-	return l, g, g.close, l.scripts.close
+	return g, g.close, l.scripts.close
 }

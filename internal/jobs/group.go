@@ -73,6 +73,25 @@ func (g *grouper[T]) add(call T) bool {
 	return true
 }
 
+// addSome hands calls over, as many as there may wait at the most.
+func (g *grouper[T]) addSome(most int, calls []T) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	calls = calls[:max(0, min(len(calls), most-len(g.waiting)))]
+	if g.closed || len(calls) == 0 {
+		return
+	}
+	g.waiting = append(g.waiting, calls...)
+	g.call.Broadcast()
+}
+
+// drop forgets the calls that wait.
+func (g *grouper[T]) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = nil
+}
+
 // close ends the workers once they have carried out the calls that wait.
 func (g *grouper[T]) close() {
 	g.mu.Lock()

@@ -9,8 +9,7 @@ import (
 )
 
 // line is asynq's connection to Redis. Scripts that are asked for at the same
-// time go as one pipeline, and those that do the same to tasks of one queue as
-// one script.
+// time go as one pipeline, and those that complete tasks of one queue as one script.
 type line struct {
 	redis.UniversalClient
 	scripts *grouper[*script]
@@ -69,14 +68,13 @@ func (l *line) send(group []*script) {
 // alike returns the calls that one bulk script does together, and by themselves
 // those that none does.
 func alike(group []*script) (all [][]*script) {
-	at := map[string]int{} // by what they do and to which queue
+	at := map[string]int{} // by queue and day
 	for _, s := range group {
-		b := s.bulk()
-		if b == nil {
+		if !s.completes() {
 			all = append(all, []*script{s})
 			continue
 		}
-		name := s.sha + strings.Join(b.queueKeys(s), " ")
+		name := strings.Join(s.queueKeys(), " ")
 		i, ok := at[name]
 		if !ok {
 			i = len(all)
@@ -89,21 +87,20 @@ func alike(group []*script) (all [][]*script) {
 
 // put adds calls to a pipeline and returns what takes their answer from it.
 func (l *line) put(ctx context.Context, pipe redis.Pipeliner, calls []*script) (settle func()) {
-	first := calls[0]
-	b := first.bulk()
-	if b == nil || len(calls) == 1 && b.news == "" {
-		cmd := pipe.EvalSha(ctx, first.sha, first.keys, first.args...)
+	if len(calls) == 1 {
+		s := calls[0]
+		cmd := pipe.EvalSha(ctx, s.sha, s.keys, s.args...)
 		return func() {
-			first.cmd.SetVal(cmd.Val())
-			first.cmd.SetErr(cmd.Err())
+			s.cmd.SetVal(cmd.Val())
+			s.cmd.SetErr(cmd.Err())
 		}
 	}
-	keys, args := b.call(calls)
-	cmd := b.script.EvalSha(ctx, pipe, keys, args...)
+	keys, args := together(calls)
+	cmd := completeAll.EvalSha(ctx, pipe, keys, args...)
 	return func() {
 		if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-			cmd = b.script.Eval(ctx, l.UniversalClient, keys, args...)
+			cmd = completeAll.Eval(ctx, l.UniversalClient, keys, args...)
 		}
-		b.answer(calls, cmd)
+		answer(calls, cmd)
 	}
 }

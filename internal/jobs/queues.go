@@ -65,6 +65,7 @@ func (c *core) paused(ctx context.Context) (map[string]time.Time, error) {
 // of the queue's memory, or knows no answer.
 func pendingKey(queue string) string { return "asynq:{" + queue + "}:pending" }
 func pausedKey(queue string) string  { return "asynq:{" + queue + "}:paused" }
+func taskPrefix(queue string) string { return "asynq:{" + queue + "}:t:" }
 
 const queuesKey = "asynq:queues"
 
@@ -160,7 +161,7 @@ func (b *broker) oldest(ctx context.Context, queue string) (waited time.Duration
 		return 0, err == nil, err
 	}
 	for _, id := range slices.Backward(head) {
-		since, err := b.redis.HGet(ctx, "asynq:{"+queue+"}:t:"+id, "pending_since").Int64()
+		since, err := b.redis.HGet(ctx, taskPrefix(queue)+id, "pending_since").Int64()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
