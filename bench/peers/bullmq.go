@@ -23,7 +23,7 @@ type bullmq struct {
 func openBullMQ(_ context.Context, s *Servers) (Engine, error) {
 	e := &bullmq{servers: s, dir: "bullmq"}
 	if _, err := os.Stat(filepath.Join(e.dir, "node_modules")); err != nil {
-		return nil, errors.New("bullmq: run `npm ci` in the folder bullmq first")
+		return nil, errors.New("bullmq: run `npm install --no-package-lock` in the folder bullmq first")
 	}
 	return e, nil
 }
