@@ -10,7 +10,8 @@ import (
 
 // Scripts that do to many tasks of one queue in one call what asynq's do to one:
 // for Redis and its client a call costs more than what it does. They leave in
-// Redis what asynq's would leave, which a test compares.
+// Redis what asynq's would leave, which a test compares; what differs are counters
+// beyond 2^63 and tasks whose keys contradict each other.
 var (
 	// enqueueAll takes the pending list and the tasks' keys; the time, the channel
 	// and name under which the work is announced, and each task's message and id. It
@@ -29,7 +30,7 @@ for i = 2, #KEYS do
 end
 if #ids > 0 then
 	redis.call("LPUSH", KEYS[1], unpack(ids))
-	redis.call("PUBLISH", ARGV[2], ARGV[3])
+	redis.pcall("PUBLISH", ARGV[2], ARGV[3])
 end
 return said`)
 
@@ -68,7 +69,7 @@ return taken`)
 
 	// completeAll takes the keys of asynq's script that completes one task, the
 	// task's own moved to the end and followed by the others', and the arguments of
-	// all calls of it. It returns 1 for each, or 0 where asynq's has an error.
+	// all calls of it. It returns 1 for each, or 0 for a task that is not active.
 	completeAll = redis.NewScript(`
 local said, done = {}, {}
 for i = 6, #KEYS do
@@ -93,6 +94,17 @@ if n > 0 then
 end
 return said`)
 )
+
+// putBack is asynq's script that puts a task which was taken back to where it is
+// taken next: the pending and active lists, the leases, the task's key; its id.
+var putBack = redis.NewScript(`
+if redis.call("LREM", KEYS[2], -1, ARGV[1]) == 0 then
+	return 0
+end
+redis.call("ZREM", KEYS[3], ARGV[1])
+redis.call("RPUSH", KEYS[1], ARGV[1])
+redis.call("HSET", KEYS[4], "state", "pending")
+return 1`)
 
 // taskKeyAt is where asynq's script that completes a task has the task's key.
 const taskKeyAt = 3

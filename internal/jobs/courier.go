@@ -72,7 +72,7 @@ const (
 	maxRedeliveries = 1000
 	// redisDeadline is asynq's own limit on an attempt, a backstop behind the kind's timeout.
 	redisDeadline = 24 * time.Hour
-	// deliveryTimeout bounds one call to Redis; what fails is left to the sweep.
+	// deliveryTimeout bounds an announcement, and the freeing of a lock.
 	deliveryTimeout = 2 * time.Second
 	couriers        = 2  // that put what is due into Redis
 	otherCouriers   = 64 // side by side, so that they go in few pipelines
@@ -91,9 +91,14 @@ type courier struct {
 	retention time.Duration
 	log       *slog.Logger
 	complain  *rate.Limiter
-	due       *grouper[*parcel] // to be put into Redis for now
-	others    *grouper[*parcel] // to be put there for later, or told to run
-	known     sync.Map          // queues that Redis was told of
+	brokers   []*broker
+	known     sync.Map // queues that Redis was told of
+}
+
+// lanes are the parcels of one broker, so that one that is down holds up no other.
+type lanes struct {
+	due    *grouper[*parcel] // to be put into Redis for now
+	others *grouper[*parcel] // to be put there for later, or told to run
 }
 
 // parcel is a delivery under way.
@@ -104,13 +109,15 @@ type parcel struct {
 	done   chan struct{} // nil when nobody waits
 }
 
-func newCourier(to func(queue string) *broker, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
+func newCourier(to func(queue string) *broker, brokers []*broker, clk clock.Clock, retention time.Duration, log *slog.Logger) *courier {
 	c := &courier{
-		to: to, clock: clk, retention: retention, log: log,
+		to: to, brokers: brokers, clock: clk, retention: retention, log: log,
 		complain: rate.NewLimiter(rate.Every(5*time.Second), 1),
 	}
-	c.due = newGrouper(couriers, groupMost, 0, c.putAll)
-	c.others = newGrouper(otherCouriers, 1, 0, func(one []*parcel) { c.carry(one[0]) })
+	for _, b := range brokers {
+		b.due = newGrouper(couriers, groupMost, c.putAll)
+		b.others = newGrouper(otherCouriers, 1, func(one []*parcel) { c.carry(one[0]) })
+	}
 	return c
 }
 
@@ -122,18 +129,18 @@ func (c *courier) send(ds ...delivery) {
 	}
 	now := c.clock.Now()
 	parcels := make([]parcel, len(ds))
-	due := make([]*parcel, 0, len(ds))
-	var others []*parcel
+	lists := map[*grouper[*parcel]][]*parcel{}
 	for i, d := range ds {
 		parcels[i].delivery = d
+		lane := c.to(d.queue).due
 		if d.run || d.due.After(now) {
-			others = append(others, &parcels[i])
-		} else {
-			due = append(due, &parcels[i])
+			lane = c.to(d.queue).others
 		}
+		lists[lane] = append(lists[lane], &parcels[i])
 	}
-	c.due.addSome(courierBacklog, due)
-	c.others.addSome(courierBacklog, others)
+	for lane, list := range lists {
+		lane.addSome(courierBacklog, list)
+	}
 }
 
 // runNow makes jobs that wait in Redis for their time run at once.
@@ -144,20 +151,37 @@ func (c *courier) runNow(ds ...delivery) {
 	c.send(ds...)
 }
 
-// close carries what was handed over, for a second at the most.
+// close carries what was handed over, and after a second only what is under way.
 func (c *courier) close() {
 	if c == nil {
 		return
 	}
-	defer time.AfterFunc(lastCarries, func() { c.due.drop(); c.others.drop() }).Stop()
-	c.due.close()
-	c.others.close()
+	defer time.AfterFunc(lastCarries, c.drop).Stop()
+	var all sync.WaitGroup
+	for _, b := range c.brokers {
+		all.Go(b.due.close)
+		all.Go(b.others.close)
+	}
+	all.Wait()
 }
 
-// put stores a delivery that is due in Redis and reports false when it was there already.
+// drop leaves what is left to the sweep.
+func (c *courier) drop() {
+	for _, b := range c.brokers {
+		b.others.drop()
+		for _, p := range b.due.drop() {
+			if p.err = errClosed; p.done != nil {
+				close(p.done)
+			}
+		}
+	}
+}
+
+// put stores a delivery that is due in Redis and reports false when it was there
+// already. It returns errClosed when the courier is.
 func (c *courier) put(ctx context.Context, d delivery) (stored bool, err error) {
 	p := &parcel{delivery: d, done: make(chan struct{})}
-	if !c.due.add(p) {
+	if !c.to(d.queue).due.add(p) {
 		return false, errClosed
 	}
 	select {
@@ -216,6 +240,10 @@ func (c *courier) putInto(queue string, ps []*parcel) error {
 func (c *courier) carry(p *parcel) {
 	if p.run {
 		c.failed(p.delivery, c.hurry(p.delivery))
+		return
+	}
+	if !p.due.After(c.clock.Now()) { // by now
+		c.send(p.delivery)
 		return
 	}
 	_, err := c.to(p.queue).client.Enqueue(asynq.NewTask(p.kind, []byte(p.payload())),

@@ -46,7 +46,7 @@ func (c *core) conclude(ctx context.Context, e *ending) error {
 	if !c.endings.add(e) {
 		return errClosed
 	}
-	return <-e.answer // within the time that a group has and then each of it
+	return <-e.answer // soon: a group is bounded in time, and so is each of it by itself
 }
 
 var errClosed = errors.New("jobs: the queue is closed")
@@ -55,11 +55,15 @@ var errClosed = errors.New("jobs: the queue is closed")
 // each is tried by itself, so that one cannot keep the others from being recorded.
 func (c *core) endTogether(group []*ending) {
 	// A job delivered twice at the same time may end twice in one group.
-	seen := make(map[uuid.UUID]bool, len(group))
+	type run struct {
+		id         uuid.UUID
+		generation int
+	}
+	seen := make(map[run]bool, len(group))
 	once := make([]*ending, 0, len(group))
 	for _, e := range group {
-		if !seen[e.row.ID] {
-			seen[e.row.ID] = true
+		if r := (run{e.row.ID, e.row.Generation}); !seen[r] {
+			seen[r] = true
 			once = append(once, e)
 			continue
 		}

@@ -80,5 +80,5 @@ func AsWorker(c redis.UniversalClient, queue string, n int) (server redis.Univer
 		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, slots: newSlots(n), left: left, turn: new(sync.Mutex),
 		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: func([]string) {},
 	}
-	return g, g.close, l.scripts.close
+	return g, func() { closeAll([]*gate{g}) }, l.scripts.close
 }

@@ -29,12 +29,18 @@ type gate struct {
 	ahead  func(tasks []string) // told the ids of tasks that it took
 
 	mu    sync.Mutex
-	taken []string      // tasks that were taken and not yet handed over, as Redis holds them
+	taken []takenTask   // and not yet handed over
 	work  chan struct{} // rings when there may be work
 	empty int           // looks in a row that found nothing
 	want  int           // how many tasks to ask for
 
 	looking sync.Mutex // held during a look
+}
+
+// takenTask is a task as Redis holds it.
+type takenTask struct {
+	text, id string
+	keys     []string // of the script that took it
 }
 
 // lookMost bounds the tasks that one look takes.
@@ -99,17 +105,7 @@ func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 	if g.want > 1 && g.slots.free() < g.slots.half() {
 		g.wait(g.slots.halved, gatherFor)
 	}
-	defer g.counted()()
-	g.looking.Lock()
-	defer g.looking.Unlock()
-	n := min(g.slots.free(), lookMost, int(g.left.Load()))
-	if n < 1 || g.stopped() {
-		g.empty++
-		answer.SetErr(redis.Nil)
-		return answer
-	}
-	n = max(1, min(n, g.want))
-	first := g.take(ctx, n, keys, args)
+	first := g.lookNow(ctx, keys, args)
 	switch first.Err() {
 	case nil:
 		g.empty = 0
@@ -118,35 +114,85 @@ func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 	default:
 		g.pause()
 	}
+	if g.slots.free() > 0 {
+		ring(g.slots.freed) // another gate may have slept through the last ring
+	}
 	return first
 }
 
-// take asks for n tasks of a queue at once, answers as asynq's script that takes
-// one would and keeps the others.
+// lookNow takes what there is room for, and at least asks for nothing.
+func (g *gate) lookNow(ctx context.Context, keys []string, args []any) *redis.Cmd {
+	defer g.counted()()
+	g.looking.Lock()
+	defer g.looking.Unlock()
+	n := 0
+	if !g.stopped() {
+		n = g.slots.reserve(min(lookMost, int(g.left.Load()), g.want))
+	}
+	if n < 1 {
+		none := redis.NewCmd(ctx)
+		none.SetErr(redis.Nil)
+		return none
+	}
+	return g.take(ctx, n, keys, args)
+}
+
+// take asks for n tasks of a queue at once, for which slots are reserved, answers
+// as asynq's script that takes one would and keeps the others.
 func (g *gate) take(ctx context.Context, n int, keys []string, args []any) *redis.Cmd {
 	answer := redis.NewCmd(ctx)
-	taken, err := takeAll.Run(ctx, g.UniversalClient, keys, append(slices.Clone(args), n)...).StringSlice()
+	said, err := g.takeOnce(ctx, keys, append(slices.Clone(args), n)).StringSlice()
+	got := len(said) / 2
+	g.slots.held.Add(int64(got - n))
 	if err != nil {
 		answer.SetErr(err)
 		return answer
 	}
-	tasks := taken[:len(taken)/2] // then their ids
-	g.ahead(taken[len(tasks):])
+	tasks, ids := said[:got], said[got:]
+	g.ahead(ids)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.left.Add(int64(-len(tasks)))
-	g.slots.held.Add(int64(len(tasks)))
+	g.left.Add(int64(-got))
 	// A queue that gives all that was asked for is asked for more the next time.
-	if g.want = 1; len(tasks) == n {
+	if g.want = 1; got == n {
 		g.want = 2 * n
 	}
-	if len(tasks) == 0 {
+	if got == 0 {
 		answer.SetErr(redis.Nil)
 		return answer
 	}
 	answer.SetVal(tasks[0])
-	g.taken = append(g.taken, tasks[1:]...)
+	for i := 1; i < got; i++ {
+		g.taken = append(g.taken, takenTask{tasks[i], ids[i], keys})
+	}
 	return answer
+}
+
+// once is a command that is not sent again when its answer was lost: a second
+// time, it would take other tasks.
+type once struct{ *redis.Cmd }
+
+// NoRetry implements redis.Cmder.
+func (once) NoRetry() bool { return true }
+
+// takeOnce calls takeAll.
+func (g *gate) takeOnce(ctx context.Context, keys []string, args []any) *redis.Cmd {
+	words := []any{"evalsha", takeAll.Hash(), len(keys)}
+	for _, k := range keys {
+		words = append(words, k)
+	}
+	words = append(words, args...)
+	call := func() *redis.Cmd {
+		cmd := redis.NewCmd(ctx, words...)
+		cmd.SetFirstKeyPos(3)
+		_ = g.Process(ctx, once{cmd})
+		return cmd
+	}
+	cmd := call()
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") && takeAll.Load(ctx, g.UniversalClient).Err() == nil {
+		cmd = call()
+	}
+	return cmd
 }
 
 // next returns a task that an earlier look has taken.
@@ -157,10 +203,11 @@ func (g *gate) next() (string, bool) {
 		return "", false
 	}
 	task := g.taken[0]
-	g.taken = slices.Delete(g.taken, 0, 1)
-	return task, true
+	g.taken = g.taken[1:]
+	return task.text, true
 }
 
+// holds returns how many such tasks there are.
 func (g *gate) holds() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -205,6 +252,17 @@ func (s *slots) half() int { return (cap(s.all) + 1) / 2 }
 // free returns how many jobs could be begun now.
 func (s *slots) free() int { return cap(s.all) - int(s.held.Load()) }
 
+// reserve holds up to n slots, as many as are free, and returns how many.
+func (s *slots) reserve(n int) int {
+	for {
+		held := s.held.Load()
+		n = min(n, cap(s.all)-int(held))
+		if n < 1 || s.held.CompareAndSwap(held, held+int64(n)) {
+			return max(n, 0)
+		}
+	}
+}
+
 // again is begin for a task that has given its slot back.
 func (s *slots) again() (giveBack func()) {
 	s.held.Add(1)
@@ -212,8 +270,8 @@ func (s *slots) again() (giveBack func()) {
 }
 
 // begin begins a task that holds a slot and returns what gives the slot back,
-// which may be called again. Woken jobs hold slots that no look has counted:
-// then it waits for one.
+// which may be called again. Jobs that were woken, or came early, hold slots that
+// no look has counted: then it waits for one.
 func (s *slots) begin() (giveBack func()) {
 	s.all <- struct{}{}
 	return sync.OnceFunc(func() {
@@ -255,16 +313,43 @@ func (g *gate) listen(ctx context.Context) {
 	}
 }
 
-// close takes no more tasks, and lets asynq begin those that were taken.
-func (g *gate) close() {
-	close(g.stop)
-	for range 100 {
-		g.looking.Lock() // a look under way may still take some
-		held := g.holds()
-		g.looking.Unlock()
-		if held == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+// closeAll takes no more tasks and lets asynq begin those that were taken. What it
+// has no place for within a second goes back.
+func closeAll(gates []*gate) {
+	for _, g := range gates {
+		close(g.stop)
 	}
+	for _, g := range gates {
+		for range 100 {
+			g.looking.Lock() // a look under way may still take some
+			held := g.holds()
+			g.looking.Unlock()
+			if held == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		g.giveBack()
+	}
+}
+
+// giveBack puts the tasks back that were not handed over, the last one first, since
+// each goes to where the next is taken.
+func (g *gate) giveBack() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), lineTimeout)
+	defer cancel()
+	for _, t := range slices.Backward(g.taken) {
+		keys := []string{t.keys[0], t.keys[2], t.keys[3], taskPrefix(queueOf(t.keys[0])) + t.id}
+		_ = putBack.Run(ctx, g.UniversalClient, keys, t.id).Err() // else its lease ends some time
+	}
+	g.taken = nil
+}
+
+// queueOf returns the queue whose key it is.
+func queueOf(key string) string {
+	_, rest, _ := strings.Cut(key, "{")
+	queue, _, _ := strings.Cut(rest, "}")
+	return queue
 }

@@ -1,19 +1,14 @@
 package jobs
 
-import (
-	"sync"
-	"time"
-)
+import "sync"
 
 // grouper carries out calls of one sort together: those that come while the
 // calls before them are carried out form the next group. A call that comes alone
-// goes alone and at once, so that grouping costs an idle system nothing. In a busy
-// one, a group waits for a moment to become larger.
+// goes alone and at once, so that grouping costs an idle system nothing.
 type grouper[T any] struct {
-	most   int
-	linger time.Duration
-	do     func([]T)
-	wg     sync.WaitGroup
+	most int // calls of a group
+	do   func([]T)
+	wg   sync.WaitGroup
 
 	mu      sync.Mutex
 	call    *sync.Cond // a call waits, or there will be none
@@ -21,12 +16,9 @@ type grouper[T any] struct {
 	closed  bool
 }
 
-// busyGroup is how many calls a group has when the next one waits to become larger.
-const busyGroup = 8
-
 // newGrouper starts workers that carry out groups of up to most calls with do.
-func newGrouper[T any](workers, most int, linger time.Duration, do func([]T)) *grouper[T] {
-	g := &grouper[T]{most: most, linger: linger, do: do}
+func newGrouper[T any](workers, most int, do func([]T)) *grouper[T] {
+	g := &grouper[T]{most: most, do: do}
 	g.call = sync.NewCond(&g.mu)
 	for range workers {
 		g.wg.Go(g.work)
@@ -37,9 +29,6 @@ func newGrouper[T any](workers, most int, linger time.Duration, do func([]T)) *g
 func (g *grouper[T]) work() {
 	for group := g.next(); group != nil; group = g.next() {
 		g.do(group)
-		if g.linger > 0 && len(group) >= busyGroup && len(group) < g.most {
-			time.Sleep(g.linger)
-		}
 	}
 }
 
@@ -85,11 +74,12 @@ func (g *grouper[T]) addSome(most int, calls []T) {
 	g.call.Broadcast()
 }
 
-// drop forgets the calls that wait.
-func (g *grouper[T]) drop() {
+// drop forgets the calls that wait and returns them.
+func (g *grouper[T]) drop() (waiting []T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = nil
+	waiting, g.waiting = g.waiting, nil
+	return waiting
 }
 
 // close ends the workers once they have carried out the calls that wait.

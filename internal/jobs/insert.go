@@ -46,10 +46,12 @@ func insertFlows(tx *db.Tx, rows []flowRow) error {
 }
 
 // insertRows writes rows in one statement, without gorm's reflection, which would
-// cost as much as all the rest. Columns in which no row says anything stand in the
-// statement's text, since what it carries as an argument costs more.
+// cost as much as all the rest. Of columns in which no row says anything, those that
+// may be NULL are left out and the others stand in the statement's text: what it
+// carries as an argument costs more.
 func insertRows[R any](tx *db.Tx, table, columns string, rows []R, values func(to []any, r *R) []any) error {
-	width := strings.Count(columns, ",") + 1
+	names := strings.Split(columns, ",")
+	width := len(names)
 	all := make([]any, 0, width*len(rows))
 	for i := range rows {
 		all = values(all, &rows[i])
@@ -57,21 +59,32 @@ func insertRows[R any](tx *db.Tx, table, columns string, rows []R, values func(t
 	texts := make([]string, width)
 	for c := range texts {
 		texts[c] = blank(all[c])
-		for i := c; i < len(all) && texts[c] != "?"; i += width {
+		for i := c; i < len(all) && texts[c] != argument; i += width {
 			texts[c] = blank(all[i])
 		}
 	}
-	var args []any
+	args := make([]any, 0, len(all))
 	for i, value := range all {
-		if texts[i%width] == "?" {
+		if texts[i%width] == argument {
 			args = append(args, value)
 		}
 	}
-	row := ", (" + strings.Join(texts, ", ") + ")"
-	return tx.Write("INSERT INTO "+table+" ("+columns+") VALUES "+strings.Repeat(row, len(rows))[2:], args...)
+	var into, row []string
+	for c, text := range texts {
+		if text != null {
+			into, row = append(into, names[c]), append(row, text)
+		}
+	}
+	tuple := ", (" + strings.Join(row, ", ") + ")"
+	return tx.Write("INSERT INTO "+table+" ("+strings.Join(into, ",")+") VALUES "+strings.Repeat(tuple, len(rows))[2:], args...)
 }
 
-// blank returns the SQL of a value that says nothing, and "?" for others.
+const (
+	argument = "?"
+	null     = "NULL"
+)
+
+// blank returns the SQL of a value that says nothing, and argument for others.
 func blank(value any) string {
 	switch v := value.(type) {
 	case int:
@@ -92,18 +105,18 @@ func blank(value any) string {
 		}
 	case uuid.NullUUID:
 		if !v.Valid {
-			return "NULL"
+			return null
 		}
 	case *string:
 		if v == nil {
-			return "NULL"
+			return null
 		}
 	case *time.Time:
 		if v == nil {
-			return "NULL"
+			return null
 		}
 	}
-	return "?"
+	return argument
 }
 
 // deliverAfter sends the rows that are ready to Redis once tx has committed.

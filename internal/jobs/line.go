@@ -32,7 +32,7 @@ const (
 
 func newLine(c redis.UniversalClient) *line {
 	l := &line{UniversalClient: c}
-	l.scripts = newGrouper(lineWorkers, lineMost, 0, l.send)
+	l.scripts = newGrouper(lineWorkers, lineMost, l.send)
 	return l
 }
 

@@ -122,16 +122,21 @@ func (w *word) Scan(from any) error {
 // ahead is a question for the jobs of tasks that were taken together, asked while
 // asynq hands them out.
 type ahead struct {
+	at   time.Time
 	rows map[uuid.UUID]*jobRow
 	done chan struct{}
 }
+
+// aheadMost is how old an answer may be: a job that was held up behind others may
+// have been cancelled since.
+const aheadMost = time.Second
 
 // loadAhead asks for the jobs of tasks that are about to run.
 func (w *Worker) loadAhead(tasks []string) {
 	if len(tasks) < 2 {
 		return // load may find others to join
 	}
-	question := &ahead{done: make(chan struct{})}
+	question := &ahead{at: time.Now(), done: make(chan struct{})}
 	ids := make([]uuid.UUID, 0, len(tasks))
 	for _, task := range tasks {
 		if id, _, err := parsePayload([]byte(task)); err == nil {
@@ -152,7 +157,7 @@ func (w *Worker) loaded(ctx context.Context, task string, id uuid.UUID) (*jobRow
 	if question, ok := w.ahead.LoadAndDelete(task); ok {
 		question := question.(*ahead)
 		<-question.done
-		if row := question.rows[id]; row != nil {
+		if row := question.rows[id]; row != nil && time.Since(question.at) < aheadMost {
 			return row, nil
 		}
 	}

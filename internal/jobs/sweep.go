@@ -150,7 +150,7 @@ func (w *Worker) restoreAll(ctx context.Context, rows []jobRow) (int, error) {
 	c, now := w.core, w.core.clock.Now()
 	fates := make([]fate, len(rows))
 	var wg sync.WaitGroup
-	for i := range rows { // side by side, so that they go in few pipelines
+	for i := range rows { // side by side, so that they go in few scripts
 		wg.Go(func() { fates[i] = w.restore(ctx, &rows[i], now) })
 	}
 	wg.Wait()

@@ -57,10 +57,10 @@ func New(o Options) *System {
 		for queue, conn := range o.Connections {
 			s.others[queue] = newBroker(conn)
 		}
-		c.courier = newCourier(s.broker, o.Clock, o.Retention, o.Log)
+		c.courier = newCourier(s.broker, s.brokers(), o.Clock, o.Retention, o.Log)
 	}
-	c.loads = newGrouper(loaders, groupMost, 0, c.loadTogether)
-	c.endings = newGrouper(enders, groupMost, endLinger, c.endTogether)
+	c.loads = newGrouper(loaders, groupMost, c.loadTogether)
+	c.endings = newGrouper(enders, groupMost, c.endTogether)
 	s.core = c
 	return s
 }
@@ -70,10 +70,6 @@ const (
 	loaders = 2
 	enders  = 2
 )
-
-// endLinger is how long endings of a busy worker wait for others: a commit costs
-// the database more than what is in it.
-const endLinger = 1 * time.Millisecond
 
 // broker returns where a queue lives.
 func (s *System) broker(queue string) *broker {
@@ -158,6 +154,7 @@ type broker struct {
 	line      *line
 	client    *asynq.Client
 	inspector *asynq.Inspector
+	lanes     // of what goes there
 }
 
 func newBroker(conn asynq.RedisConnOpt) *broker {

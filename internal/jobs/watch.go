@@ -63,7 +63,7 @@ func (w *Worker) limit(ctx context.Context, gates []*gate, began time.Time) erro
 	if w.cfg.MaxMemory > 0 && memory() > w.cfg.MaxMemory {
 		return errMaxMemory
 	}
-	if w.running.Load() > 0 {
+	if w.running.Load() > 0 || w.slots.held.Load() > 0 {
 		return nil
 	}
 	for _, g := range gates {

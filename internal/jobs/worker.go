@@ -106,6 +106,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var gates []*gate
 	w.slots = newSlots(w.cfg.Concurrency)
+	w.ahead.Clear()
 	w.left.Store(unlimited)
 	if w.cfg.MaxJobs > 0 {
 		w.left.Store(int64(w.cfg.MaxJobs))
@@ -117,6 +118,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		srv := asynq.NewServerFromRedisClient(g, w.serverConfig(queues))
 		if err := srv.Start(asynq.HandlerFunc(w.process)); err != nil {
+			closeAll(gates)
 			return err
 		}
 		defer srv.Shutdown()
@@ -130,9 +132,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		w.log.Info("worker stops", "why", cause)
 	}
-	for _, g := range gates {
-		g.close()
-	}
+	closeAll(gates)
 	wg.Wait()
 	return nil
 }
