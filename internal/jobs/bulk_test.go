@@ -42,6 +42,9 @@ func TestBulkScriptsLeaveWhatAsynqLeaves(t *testing.T) {
 		if n := calls.n.Load(); own != (n < 3*bulkTasks) {
 			t.Errorf("own scripts %v: %d calls for three of each of %d tasks", own, n, bulkTasks)
 		}
+		if n := calls.again.Load(); own && n > 0 {
+			t.Errorf("%d calls that take tasks would be repeated", n)
+		}
 	}
 	for stage, want := range dumps[0] {
 		if got := dumps[1][stage]; got != want {
@@ -151,7 +154,10 @@ func dump(t *testing.T, c redis.UniversalClient, timed ...string) string {
 }
 
 // scriptCalls counts the calls of scripts that name a task or take some.
-type scriptCalls struct{ n atomic.Int32 }
+type scriptCalls struct {
+	n     atomic.Int32
+	again atomic.Int32 // those that take tasks and would be sent again if their answer were lost
+}
 
 func (s *scriptCalls) DialHook(next redis.DialHook) redis.DialHook { return next }
 
@@ -174,5 +180,53 @@ func (s *scriptCalls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 func (s *scriptCalls) count(cmd redis.Cmder) {
 	if text := fmt.Sprint(cmd.Args()...); cmd.Name() == "evalsha" && (strings.Contains(text, "}:t:") || strings.Contains(text, ":lease")) {
 		s.n.Add(1)
+		if strings.Contains(text, ":paused") && !cmd.NoRetry() {
+			s.again.Add(1)
+		}
 	}
+}
+
+// What a worker that stops has taken, and asynq has no place for, goes back to
+// where it is taken next.
+func TestTasksThatWereNotHandedOutGoBack(t *testing.T) {
+	conn := jobstest.Redis(t).MakeRedisClient().(redis.UniversalClient)
+	defer func() { _ = conn.Close() }()
+	ids := make([]uuid.UUID, bulkTasks)
+	for i := range ids {
+		ids[i] = uuid.Must(uuid.NewV7())
+	}
+	if n := jobs.PutTogether(conn, "q", "kind", time.Hour, ids...); n != bulkTasks {
+		t.Fatalf("%d of %d tasks were taken", n, bulkTasks)
+	}
+	order := conn.LRange(t.Context(), "asynq:{q}:pending", 0, -1).Val()
+	server, stop, end := jobs.AsWorker(conn, "q", bulkTasks)
+	defer end()
+	const places = 4 // looks take 1, 2 and 4 tasks: three are left over
+	running, goOn := make(chan struct{}, bulkTasks), make(chan struct{})
+	srv := asynq.NewServerFromRedisClient(server, asynq.Config{Concurrency: places, Queues: map[string]int{"q": 1}, LogLevel: asynq.FatalLevel})
+	err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+		running <- struct{}{}
+		<-goOn
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range places {
+		<-running
+	}
+	taken := conn.LLen(t.Context(), "asynq:{q}:active").Val()
+	stop()
+	pending := conn.LRange(t.Context(), "asynq:{q}:pending", 0, -1).Val()
+	active, leased := conn.LLen(t.Context(), "asynq:{q}:active").Val(), conn.ZCard(t.Context(), "asynq:{q}:lease").Val()
+	if taken <= places || active != places || leased != places || !slices.Equal(pending, order[:bulkTasks-places]) {
+		t.Errorf("%d taken; after the stop %d active and %d leased, pending\n%v\nwant\n%v", taken, active, leased, pending, order[:bulkTasks-places])
+	}
+	for _, id := range pending {
+		if state := conn.HGet(t.Context(), "asynq:{q}:t:"+id, "state").Val(); state != "pending" {
+			t.Errorf("%s is %s", id, state)
+		}
+	}
+	close(goOn)
+	srv.Shutdown()
 }

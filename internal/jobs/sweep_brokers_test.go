@@ -121,3 +121,19 @@ func TestAMuteRedisDelaysNoOtherSweep(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nor does it hold up what is carried to another one.
+func TestAMuteRedisHoldsUpNoOtherDelivery(t *testing.T) {
+	mute, speak := muteServer(t)
+	h := jobstest.With(t, dbtest.Open(t), jobs.Options{
+		Redis: jobstest.Redis(t), Connections: map[string]asynq.RedisConnOpt{"a": mute},
+	})
+	t.Cleanup(speak) // before the system is closed
+	job := handle(h, "job", func(context.Context, *jobs.Attempt) error { return nil })
+	h.Work("q")
+	for range 10 {
+		h.Dispatch(job.On("a"))
+	}
+	h.Dispatch(job)
+	h.Await("the job of the other queue ran", func() bool { return h.Events()["job done"] == 1 })
+}
