@@ -27,7 +27,7 @@ type Settings struct {
 	Secret      string `flag:"secret" default:"" help:"signs tokens and seals what is encrypted, at least 16 characters, the same in every process; empty: made once and kept in the data directory"`
 
 	LogLevel  string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
-	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS"`
+	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, and of the days that drivers' statements are about"`
 	TokenLife time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 
 	Queues          string        `flag:"queues" default:"orders=6,match=6,pay=6,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`

@@ -24,7 +24,7 @@ var (
 	renewLock = redis.NewScript(`
 if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("PEXPIRE", KEYS[1], ARGV[2]) end
 return 0`)
-	freeLock = redis.NewScript(`
+	deleteIf = redis.NewScript(`
 if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end
 return 0`)
 )
@@ -61,6 +61,6 @@ func (l *Locker) Lock(ctx context.Context, name string, expiry time.Duration) (u
 		<-ended
 		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
 		defer cancel()
-		_ = freeLock.Run(free, l.redis, []string{key}, token).Err() // or it expires
+		_ = deleteIf.Run(free, l.redis, []string{key}, token).Err() // or it expires
 	}, nil
 }

@@ -20,7 +20,7 @@ type Metrics struct {
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "spotpool_job_attempts_total", Help: "Attempts by kind and result (done, released, woken, retried, failed).",
+			Name: "spotpool_job_attempts_total", Help: "Attempts by kind and result (done, skipped, released, woken, retried, failed, put_off).",
 		}, []string{"kind", "result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "spotpool_job_attempt_seconds", Help: "Duration of attempts.",

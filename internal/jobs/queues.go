@@ -141,12 +141,9 @@ func (b *broker) register(ctx context.Context, queue string) (mark string, err e
 	return mark, err
 }
 
-// removeIf deletes a key that holds the given value.
-var removeIf = redis.NewScript(`if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end
-return 0`)
-
+// unmark removes a pause mark, unless there is another one by now.
 func (b *broker) unmark(ctx context.Context, queue, mark string) error {
-	return removeIf.Run(ctx, b.redis, []string{pausedKey(queue)}, mark).Err()
+	return deleteIf.Run(ctx, b.redis, []string{pausedKey(queue)}, mark).Err()
 }
 
 // headSample is how many tasks at the head of a queue are asked since when they
