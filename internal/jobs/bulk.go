@@ -10,8 +10,9 @@ import (
 
 // Scripts that do to many tasks of one queue in one call what asynq's do to one:
 // for Redis and its client a call costs more than what it does. They leave in
-// Redis what asynq's would leave, which a test compares; what differs are counters
-// beyond 2^63 and tasks whose keys contradict each other.
+// Redis what asynq's would leave, which a test compares. What differs are counters
+// beyond 2^63, tasks whose keys contradict each other, and that a task keeps the time
+// since when it was pending, which is read only while it is.
 var (
 	// enqueueAll takes the pending list and the tasks' keys; the time, the channel
 	// and name under which the work is announced, and each task's message and id. It
@@ -49,7 +50,6 @@ for i = #tail, 1, -1 do
 	local id = tail[i]
 	local key = ARGV[2] .. id
 	redis.call("HSET", key, "state", "active")
-	redis.call("HDEL", key, "pending_since")
 	ids[#ids + 1] = id
 	leases[#leases + 1] = ARGV[1]
 	leases[#leases + 1] = id
@@ -71,21 +71,23 @@ return taken`)
 	// task's own moved to the end and followed by the others', and the arguments of
 	// all calls of it. It returns 1 for each, or 0 for a task that is not active.
 	completeAll = redis.NewScript(`
-local said, done = {}, {}
+local said, done, ids = {}, {}, {}
 for i = 6, #KEYS do
 	local at = (i - 6) * 5
 	local id = ARGV[at + 1]
-	if redis.call("LREM", KEYS[1], -1, id) == 0 or redis.call("ZREM", KEYS[2], id) == 0 then
+	if redis.call("LREM", KEYS[1], -1, id) == 0 then
 		said[i - 5] = 0
 	else
 		redis.call("HSET", KEYS[i], "msg", ARGV[at + 4], "state", "completed")
 		done[#done + 1] = ARGV[at + 3]
 		done[#done + 1] = id
+		ids[#ids + 1] = id
 		said[i - 5] = 1
 	end
 end
-local n = #done / 2
+local n = #ids
 if n > 0 then
+	redis.call("ZREM", KEYS[2], unpack(ids))
 	redis.call("ZADD", KEYS[3], unpack(done))
 	if redis.call("INCRBY", KEYS[4], n) == n then
 		redis.call("EXPIREAT", KEYS[4], ARGV[2])

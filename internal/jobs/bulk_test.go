@@ -144,6 +144,9 @@ func dump(t *testing.T, c redis.UniversalClient, timed ...string) string {
 					fields[field] = "…"
 				}
 			}
+			if fields["state"] != "pending" {
+				delete(fields, "pending_since")
+			}
 			holds = fields
 		default:
 			holds = c.Get(ctx, key).Val()
