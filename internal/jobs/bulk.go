@@ -97,8 +97,9 @@ end
 return said`)
 )
 
-// putBack is asynq's script that puts a task which was taken back to where it is
-// taken next: the pending and active lists, the leases, the task's key; its id.
+// putBack makes a task that was taken the next to be taken again, as asynq does
+// with one that it cannot end. It takes the pending and active lists, the leases,
+// the task's key, and its id.
 var putBack = redis.NewScript(`
 if redis.call("LREM", KEYS[2], -1, ARGV[1]) == 0 then
 	return 0
