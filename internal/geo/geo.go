@@ -36,11 +36,26 @@ type Leg struct {
 	Duration time.Duration
 }
 
-// Travel answers how far and how long it is between two points.
-// Implementations are safe for concurrent use and do no I/O.
-type Travel interface {
-	Leg(from, to Point) Leg
+// Spot is a point as a Travel has located it, such as the node of a road network
+// that is nearest to it. Only the Travel that made it knows what Node means.
+type Spot struct {
+	Point // where the vehicle stops: on the network, if there is one
+	Node  int32
 }
+
+// Travel answers how far and how long it is between two spots. The ways obey the
+// triangle inequality: none is shorter by way of a third spot. Implementations are
+// safe for concurrent use and do no I/O.
+type Travel interface {
+	// Locate returns where a vehicle stops for somebody at p.
+	Locate(p Point) Spot
+	Leg(from, to Spot) Leg
+	// Pace is the fastest that any leg gets along the great circle, in metres a second.
+	Pace() float64
+}
+
+// Between returns the leg from one point to another.
+func Between(t Travel, from, to Point) Leg { return t.Leg(t.Locate(from), t.Locate(to)) }
 
 // Straight estimates a leg as the great circle times Circuity, driven at Speed.
 type Straight struct {
@@ -51,9 +66,15 @@ type Straight struct {
 // DefaultTravel is the great circle × 1.3 at 10 m/s, a usual estimate for city roads.
 var DefaultTravel = Straight{Circuity: 1.3, Speed: 10}
 
+// Locate implements Travel: every point is a spot.
+func (s Straight) Locate(p Point) Spot { return Spot{Point: p} }
+
+// Pace implements Travel.
+func (s Straight) Pace() float64 { return s.Speed / s.Circuity }
+
 // Leg implements Travel. Durations are whole seconds, rounded up, so that a
 // plan stored and read back keeps its times.
-func (s Straight) Leg(from, to Point) Leg {
-	m := Distance(from, to) * s.Circuity
+func (s Straight) Leg(from, to Spot) Leg {
+	m := Distance(from.Point, to.Point) * s.Circuity
 	return Leg{Metres: m, Duration: time.Duration(math.Ceil(m/s.Speed)) * time.Second}
 }

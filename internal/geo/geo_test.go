@@ -56,7 +56,7 @@ func TestStraight(t *testing.T) {
 	}
 	travel := Straight{Circuity: 1.5, Speed: 10}
 	for metres, seconds := range map[float64]time.Duration{0: 0, 0.1: 1, 6: 1, 59: 9, 61: 10} {
-		leg := travel.Leg(here, north(metres))
+		leg := Between(travel, here, north(metres))
 		if leg.Duration != seconds*time.Second {
 			t.Errorf("%.1f m straight take %s, want %d s", metres, leg.Duration, seconds)
 		}
@@ -74,7 +74,7 @@ func TestStraightTravelIsShortest(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, c := point(t, "a"), point(t, "b"), point(t, "c")
-		direct, first, second := DefaultTravel.Leg(a, c), DefaultTravel.Leg(a, b), DefaultTravel.Leg(b, c)
+		direct, first, second := Between(DefaultTravel, a, c), Between(DefaultTravel, a, b), Between(DefaultTravel, b, c)
 		if over := first.Metres + second.Metres; direct.Metres > over+1 { // a metre for rounding
 			t.Fatalf("direct %.3f m, over b %.3f m", direct.Metres, over)
 		}

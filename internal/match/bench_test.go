@@ -91,7 +91,7 @@ func (c *city) place() trip.Place {
 func (c *city) request() Request {
 	r := Request{OrderID: uuid.New(), Origin: c.place(), Dest: c.place(), Seats: 1 + c.rand.IntN(2)}
 	r.Earliest = noon.Add(time.Duration(c.rand.IntN(45)) * time.Minute)
-	r.Latest = r.Earliest.Add(geo.DefaultTravel.Leg(r.Origin.Point, r.Dest.Point).Duration*3/2 + 15*time.Minute)
+	r.Latest = r.Earliest.Add(geo.Between(geo.DefaultTravel, r.Origin.Point, r.Dest.Point).Duration*3/2 + 15*time.Minute)
 	return r
 }
 

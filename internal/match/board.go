@@ -27,7 +27,6 @@ type Source interface {
 type Board struct {
 	source Source
 	travel geo.Travel
-	speed  float64 // the fastest that travel gets along the great circle, m/s
 	clock  clock.Clock
 	log    *slog.Logger
 
@@ -40,18 +39,10 @@ type Board struct {
 	searchers sync.Pool
 }
 
-// anySpeed is assumed of a travel model that is not known to be slower: 180 km/h.
-const anySpeed = 50
-
-// NewBoard returns an empty board; Run or Refresh fills it. Travel must not be
-// faster along the great circle than 180 km/h.
+// NewBoard returns an empty board; Run or Refresh fills it.
 func NewBoard(source Source, travel geo.Travel, c clock.Clock, log *slog.Logger) *Board {
-	speed := float64(anySpeed)
-	if s, ok := travel.(geo.Straight); ok {
-		speed = s.Speed / s.Circuity
-	}
 	return &Board{
-		source: source, travel: travel, speed: speed, clock: c, log: log,
+		source: source, travel: travel, clock: c, log: log,
 		routes: map[uuid.UUID]*route{}, versions: map[uuid.UUID]int{}, index: index{cells: map[s2.CellID][]*route{}},
 		rounds:    rounds{turn: make(chan struct{}, 1), fresh: c.Now()},
 		searchers: sync.Pool{New: func() any { return new(searcher) }},
@@ -64,9 +55,9 @@ func NewBoard(source Source, travel geo.Travel, c clock.Clock, log *slog.Logger)
 func (b *Board) Search(req Request) (Offer, bool) {
 	s := b.searchers.Get().(*searcher)
 	defer b.searchers.Put(s)
-	s.begin(b.travel, b.speed, req)
+	s.begin(b.travel, req)
 	b.mu.RLock()
-	s.routes = b.index.near(s.routes, req.Origin.Point, req.Dest.Point)
+	s.routes = b.index.near(s.routes, s.start.Point, s.end.Point)
 	b.mu.RUnlock()
 	now := b.clock.Now()
 	for _, r := range s.routes {
@@ -82,7 +73,7 @@ func (b *Board) Search(req Request) (Offer, bool) {
 func (b *Board) Put(t trip.Trip) {
 	var r *route
 	if t.TakesOrders(b.clock.Now()) {
-		r = newRoute(t, b.travel, b.speed)
+		r = newRoute(t, b.travel)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,11 +106,11 @@ func (b *Board) Len() int {
 // suits returns where the orders that the trip can serve start, and whether it
 // can serve a given one.
 func (b *Board) suits(t trip.Trip) (near geo.Box, fits func(Request) bool) {
-	r := newRoute(t, b.travel, b.speed)
-	points, radius := r.corridor(b.speed)
+	r := newRoute(t, b.travel)
+	points, radius := r.corridor(b.travel.Pace())
 	s := new(searcher)
 	return geo.Around(radius, points...), func(req Request) bool {
-		s.begin(b.travel, b.speed, req)
+		s.begin(b.travel, req)
 		s.consider(r)
 		return s.best.route != nil
 	}

@@ -21,7 +21,8 @@ const (
 	minStep     = 1 / geo.EarthRadius
 )
 
-// corridor returns points along the route and a radius in metres such that
+// corridor returns points along the route, where travel gets no faster than speed
+// (m/s) along the great circle, and a radius in metres such that
 // every place that can be visited within the route's slack is within the radius
 // of a point. There are none when the slack is used up.
 //
@@ -33,7 +34,7 @@ func (r *route) corridor(speed float64) (points []geo.Point, radius float64) {
 		return nil, 0
 	}
 	for k, leg := range r.legs {
-		a, b := latLng(r.points[k]), latLng(r.points[k+1])
+		a, b := latLng(r.spots[k].Point), latLng(r.spots[k+1].Point)
 		apart := float64(a.Distance(b)) // radians, as are the lengths below
 		sum := speed * (leg + r.slack).Seconds() / geo.EarthRadius
 		width := halfWidth(apart, sum)

@@ -11,16 +11,16 @@ import (
 )
 
 // route is a trip prepared for searching. It never changes. Times count from
-// the trip's departure; points are the origin, the stops and the destination.
+// the trip's departure; spots are the origin, the stops and the destination.
 type route struct {
 	trip     trip.Trip
-	points   []geo.Point
-	vectors  []r3.Vector     // the points on the unit sphere
-	legs     []time.Duration // legs[k] leads from points[k] to points[k+1]
+	spots    []geo.Spot
+	vectors  []r3.Vector     // the spots on the unit sphere
+	legs     []time.Duration // legs[k] leads from spots[k] to spots[k+1]
 	load     []int           // seats taken on legs[k]
-	earliest []time.Duration // when points[k] may be left at the earliest
-	leave    []time.Duration // when points[k] is left
-	latest   []time.Duration // the latest arrival at points[k] after which every promise is still kept
+	earliest []time.Duration // when spots[k] may be left at the earliest
+	leave    []time.Duration // when spots[k] is left
+	latest   []time.Duration // the latest arrival at spots[k] after which every promise is still kept
 
 	slack time.Duration // the driving that may be added
 	level int           // of the cells
@@ -30,34 +30,33 @@ type route struct {
 // never is a latest arrival that no vehicle makes.
 const never time.Duration = -1
 
-// newRoute prepares a trip. Speed is the fastest that travel gets along the
-// great circle, in metres a second.
-func newRoute(t trip.Trip, travel geo.Travel, speed float64) *route {
-	last := len(t.Plan) + 1 // of the points
+// newRoute prepares a trip.
+func newRoute(t trip.Trip, travel geo.Travel) *route {
+	last := len(t.Plan) + 1 // of the spots
 	r := &route{
-		trip: t, points: make([]geo.Point, last+1), vectors: make([]r3.Vector, last+1), legs: make([]time.Duration, last), load: make([]int, last),
+		trip: t, spots: make([]geo.Spot, last+1), vectors: make([]r3.Vector, last+1), legs: make([]time.Duration, last), load: make([]int, last),
 		earliest: make([]time.Duration, last+1), leave: make([]time.Duration, last+1), latest: make([]time.Duration, last+1),
 	}
-	r.points[0], r.points[last] = t.Origin.Point, t.Dest.Point
+	r.spots[0], r.spots[last] = travel.Locate(t.Origin.Point), travel.Locate(t.Dest.Point)
 	for i, s := range t.Plan {
 		k := i + 1
-		r.points[k], r.load[k] = s.Place.Point, r.load[k-1]-s.Seats
+		r.spots[k], r.load[k] = travel.Locate(s.Place.Point), r.load[k-1]-s.Seats
 		if s.Kind == trip.Pickup {
 			r.load[k] = r.load[k-1] + s.Seats
 			r.earliest[k] = s.Earliest.Sub(t.DepartAt)
 		}
 	}
-	for k, p := range r.points {
-		r.vectors[k] = vector(p)
+	for k, s := range r.spots {
+		r.vectors[k] = vector(s.Point)
 	}
 	for k := range r.legs {
-		r.legs[k] = travel.Leg(r.points[k], r.points[k+1]).Duration
+		r.legs[k] = travel.Leg(r.spots[k], r.spots[k+1]).Duration
 		r.leave[k+1] = max(r.leave[k]+r.legs[k], r.earliest[k+1])
 	}
-	direct := travel.Leg(r.points[0], r.points[last]).Duration
+	direct := travel.Leg(r.spots[0], r.spots[last]).Duration
 	r.setLatest(direct + t.MaxDetour)
 	r.slack = direct + t.MaxDetour - r.drive()
-	r.setCells(speed)
+	r.setCells(travel.Pace())
 	return r
 }
 

@@ -65,7 +65,9 @@ type via struct {
 // routes. Its buffers are used again for the next request.
 type searcher struct {
 	travel   geo.Travel
-	speed    float64 // the fastest that travel gets along the great circle, m/s
+	pace     float64 // of travel
+	start    geo.Spot
+	end      geo.Spot
 	req      Request
 	from, to r3.Vector     // pickup and dropoff on the unit sphere
 	across   time.Duration // from the pickup straight to the dropoff
@@ -76,10 +78,11 @@ type searcher struct {
 }
 
 // begin makes the searcher ready for a request.
-func (s *searcher) begin(travel geo.Travel, speed float64, req Request) {
-	s.travel, s.speed, s.req, s.best = travel, speed, req, insertion{}
-	s.from, s.to = vector(req.Origin.Point), vector(req.Dest.Point)
-	s.across = travel.Leg(req.Origin.Point, req.Dest.Point).Duration
+func (s *searcher) begin(travel geo.Travel, req Request) {
+	s.travel, s.pace, s.req, s.best = travel, travel.Pace(), req, insertion{}
+	s.start, s.end = travel.Locate(req.Origin.Point), travel.Locate(req.Dest.Point)
+	s.from, s.to = vector(s.start.Point), vector(s.end.Point)
+	s.across = travel.Leg(s.start, s.end).Duration
 	clear(s.routes)
 	s.routes = s.routes[:0]
 }
@@ -102,7 +105,7 @@ func (s *searcher) consider(r *route) {
 // on any leg so that the trip goes on as promised.
 func (s *searcher) measurePickups(r *route) (some bool) {
 	s.pickups = s.pickups[:0]
-	p, earliest := s.req.Origin.Point, s.req.Earliest.Sub(r.trip.DepartAt)
+	earliest := s.req.Earliest.Sub(r.trip.DepartAt)
 	latest := s.req.Latest.Sub(r.trip.DepartAt)
 	for k, leg := range r.legs {
 		if r.load[k]+s.req.Seats > r.trip.Seats || !s.reaches(r, k, s.from) {
@@ -110,8 +113,8 @@ func (s *searcher) measurePickups(r *route) (some bool) {
 			continue
 		}
 		v := via{
-			to:   s.travel.Leg(r.points[k], p).Duration,
-			from: s.travel.Leg(p, r.points[k+1]).Duration,
+			to:   s.travel.Leg(r.spots[k], s.start).Duration,
+			from: s.travel.Leg(s.start, r.spots[k+1]).Duration,
 		}
 		v.leave = max(r.leave[k]+v.to, earliest)
 		v.open = v.leave+v.from <= r.latest[k+1] && v.leave+s.across <= latest &&
@@ -128,8 +131,8 @@ func (s *searcher) measureDropoffs(r *route) {
 	for k := range r.legs {
 		var v via
 		if v.open = s.reaches(r, k, s.to); v.open {
-			v.to = s.travel.Leg(r.points[k], s.req.Dest.Point).Duration
-			v.from = s.travel.Leg(s.req.Dest.Point, r.points[k+1]).Duration
+			v.to = s.travel.Leg(r.spots[k], s.end).Duration
+			v.from = s.travel.Leg(s.end, r.spots[k+1]).Duration
 		}
 		s.dropoffs = append(s.dropoffs, v)
 	}
@@ -144,7 +147,7 @@ func (s *searcher) reaches(r *route, k int, p r3.Vector) bool {
 		most = min(most, s.best.added)
 	}
 	through := r.vectors[k].Sub(p).Norm() + p.Sub(r.vectors[k+1]).Norm()
-	return through*geo.EarthRadius <= s.speed*(r.legs[k]+most).Seconds()+1 // a metre for rounding
+	return through*geo.EarthRadius <= s.pace*(r.legs[k]+most).Seconds()+1 // a metre for rounding
 }
 
 // considerFrom tries every dropoff after a pickup on legs[i], driving the plan

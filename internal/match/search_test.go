@@ -28,7 +28,11 @@ func place(lat, lng float64) trip.Place { return trip.Place{Point: geo.Point{Lat
 // degree takes a minute.
 type minutes struct{}
 
-func (minutes) Leg(from, to geo.Point) geo.Leg {
+func (minutes) Locate(p geo.Point) geo.Spot { return geo.Spot{Point: p} }
+
+func (minutes) Pace() float64 { return 50 }
+
+func (minutes) Leg(from, to geo.Spot) geo.Leg {
 	d := math.Abs(from.Lat - to.Lat)
 	return geo.Leg{Duration: time.Duration(math.Round(d*6000)) * time.Second}
 }
@@ -39,9 +43,9 @@ func mark(minute float64) trip.Place { return place(minute/100, 0) }
 // best is the pure search over some trips, without a board.
 func best(travel geo.Travel, trips []trip.Trip, req Request) (Offer, bool) {
 	var s searcher
-	s.begin(travel, anySpeed, req)
+	s.begin(travel, req)
 	for _, t := range trips {
-		s.consider(newRoute(t, travel, anySpeed))
+		s.consider(newRoute(t, travel))
 	}
 	return s.offer()
 }
@@ -182,10 +186,10 @@ func inserted(travel geo.Travel, t trip.Trip, req Request, i, j int) Offer {
 func driving(travel geo.Travel, t trip.Trip) (sum time.Duration) {
 	here := t.Origin.Point
 	for _, s := range t.Plan {
-		sum += travel.Leg(here, s.Place.Point).Duration
+		sum += geo.Between(travel, here, s.Place.Point).Duration
 		here = s.Place.Point
 	}
-	return sum + travel.Leg(here, t.Dest.Point).Duration
+	return sum + geo.Between(travel, here, t.Dest.Point).Duration
 }
 
 // sound reports whether a trip keeps every rule.
@@ -195,7 +199,7 @@ func sound(travel geo.Travel, t trip.Trip) bool {
 			return false
 		}
 	}
-	direct := travel.Leg(t.Origin.Point, t.Dest.Point).Duration
+	direct := geo.Between(travel, t.Origin.Point, t.Dest.Point).Duration
 	return t.Plan.MaxLoad() <= t.Seats && t.ArriveAt.Sub(t.DepartAt)-direct <= t.MaxDetour
 }
 
@@ -269,7 +273,7 @@ func aRequest(t *rapid.T, places *rapid.Generator[trip.Place], travel geo.Travel
 		OrderID: uuid.New(), Origin: places.Draw(t, "from"), Dest: places.Draw(t, "to"),
 		Seats: rapid.IntRange(1, 3).Draw(t, "seats"), Earliest: at(rapid.IntRange(-10, 60).Draw(t, "earliest")),
 	}
-	direct := travel.Leg(req.Origin.Point, req.Dest.Point).Duration
+	direct := geo.Between(travel, req.Origin.Point, req.Dest.Point).Duration
 	req.Latest = req.Earliest.Add(direct + time.Duration(rapid.IntRange(0, 90).Draw(t, "patience"))*time.Minute)
 	return req
 }
@@ -278,7 +282,6 @@ func aRequest(t *rapid.T, places *rapid.Generator[trip.Place], travel geo.Travel
 // box, also on long legs, near the poles and across the corners of the S2 cube.
 func TestCorridorHoldsWhatCanBeVisited(t *testing.T) {
 	travel := geo.DefaultTravel
-	speed := travel.Speed / travel.Circuity
 	rapid.Check(t, func(t *rapid.T) {
 		reach := rapid.SampledFrom([]float64{0, 0.01, 0.3, 5, 80}).Draw(t, "reach")
 		origin := place(rapid.Float64Range(-90, 90).Draw(t, "lat"), rapid.Float64Range(-180, 180).Draw(t, "lng"))
@@ -286,10 +289,10 @@ func TestCorridorHoldsWhatCanBeVisited(t *testing.T) {
 		r := newRoute(trip.Trip{
 			ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: origin, Dest: dest, DepartAt: noon,
 			MaxDetour: time.Duration(rapid.IntRange(0, 120).Draw(t, "detour")) * time.Minute,
-		}, travel, speed)
+		}, travel)
 		x := index{cells: map[s2.CellID][]*route{}}
 		x.add(r)
-		points, radius := r.corridor(speed)
+		points, radius := r.corridor(travel.Pace())
 
 		p := edge(r, travel, rapid.SampledFrom([]trip.Place{origin, dest}).Draw(t, "from"), beside(t, origin, reach+2))
 		if len(x.near(nil, p, p)) != 1 {
@@ -323,7 +326,7 @@ func edge(r *route, travel geo.Travel, from, to trip.Place) geo.Point {
 	for range 40 {
 		middle := (low + high) / 2
 		p := point(middle)
-		if travel.Leg(r.points[0], p).Duration+travel.Leg(p, r.points[1]).Duration-r.legs[0] <= r.slack {
+		if travel.Leg(r.spots[0], travel.Locate(p)).Duration+travel.Leg(travel.Locate(p), r.spots[1]).Duration-r.legs[0] <= r.slack {
 			low = middle
 		} else {
 			high = middle

@@ -57,7 +57,7 @@ func (s *Service) Quote(r Route) (Quote, error) {
 	if err := r.check(); err != nil {
 		return Quote{}, err
 	}
-	leg := s.cfg.Travel.Leg(r.Origin.Point, r.Dest.Point)
+	leg := geo.Between(s.cfg.Travel, r.Origin.Point, r.Dest.Point)
 	if leg.Metres > maxMetres {
 		return Quote{}, fault.Fieldf("destination", "too_far", "the way must not be longer than %d km", maxMetres/1000)
 	}

@@ -14,7 +14,11 @@ import (
 // ruler makes travel easy to compute: a hundredth of a degree is a kilometre and takes a minute.
 type ruler struct{}
 
-func (ruler) Leg(from, to geo.Point) geo.Leg {
+func (ruler) Locate(p geo.Point) geo.Spot { return geo.Spot{Point: p} }
+
+func (ruler) Pace() float64 { return 50 }
+
+func (ruler) Leg(from, to geo.Spot) geo.Leg {
 	metres := math.Round(100_000 * (math.Abs(to.Lat-from.Lat) + math.Abs(to.Lng-from.Lng)))
 	return geo.Leg{Metres: metres, Duration: time.Duration(metres/1000*60) * time.Second}
 }

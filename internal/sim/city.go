@@ -72,7 +72,7 @@ func (c *City) Order(now time.Time) OrderRequest {
 	seats := []int{1, 1, 1, 1, 1, 1, 1, 2, 2, 3}[c.rng.IntN(10)]
 	r := OrderRequest{Ask: Ask{Origin: from, Destination: to, Seats: seats}}
 	if c.rng.Float64() >= leavesRightNow {
-		direct := geo.DefaultTravel.Leg(from.Point, to.Point).Duration
+		direct := geo.Between(geo.DefaultTravel, from.Point, to.Point).Duration
 		r.ArriveBefore = now.Add(direct*3/2 + c.between(25*time.Minute, 40*time.Minute))
 	}
 	return r

@@ -39,7 +39,7 @@ func TestCityKeepsTheRules(t *testing.T) {
 		if trip.MaxDetourMinutes < 15 || trip.MaxDetourMinutes > 25 {
 			t.Fatalf("detour %d", trip.MaxDetourMinutes)
 		}
-		direct := geo.DefaultTravel.Leg(order.Origin.Point, order.Destination.Point).Duration
+		direct := geo.Between(geo.DefaultTravel, order.Origin.Point, order.Destination.Point).Duration
 		if !order.ArriveBefore.IsZero() && order.ArriveBefore.Sub(now) < direct+25*time.Minute {
 			t.Fatalf("%v for a way of %v", order.ArriveBefore.Sub(now), direct)
 		}
@@ -92,7 +92,7 @@ func TestCityFillsItsHubsByWeight(t *testing.T) {
 // fits says whether an empty car of t could take o: in time, within the
 // driver's detour.
 func fits(t TripOffer, o OrderRequest) bool {
-	leg := func(a, b Place) time.Duration { return geo.DefaultTravel.Leg(a.Point, b.Point).Duration }
+	leg := func(a, b Place) time.Duration { return geo.Between(geo.DefaultTravel, a.Point, b.Point).Duration }
 	pickup := leg(t.Origin, o.Origin)
 	ride := leg(o.Origin, o.Destination)
 	all := pickup + ride + leg(o.Destination, t.Destination)

@@ -225,7 +225,7 @@ func (r *replay) trip(ride Ride) TripOffer {
 }
 
 func (r *replay) order(ride Ride) OrderRequest {
-	direct := geo.DefaultTravel.Leg(ride.Origin, ride.Dest).Duration
+	direct := geo.Between(geo.DefaultTravel, ride.Origin, ride.Dest).Duration
 	return OrderRequest{
 		Ask: Ask{
 			Origin:      Place{Point: ride.Origin},

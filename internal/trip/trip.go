@@ -81,16 +81,17 @@ func (t Trip) TakesOrders(now time.Time) bool { return t.Status == Open && t.Dep
 // the result keeps its promises is for the caller to judge.
 func (t Trip) Reschedule(travel geo.Travel) Trip {
 	t.Plan = slices.Clone(t.Plan)
-	at, here := t.DepartAt, t.Origin.Point
+	at, here := t.DepartAt, travel.Locate(t.Origin.Point)
 	for i := range t.Plan {
 		s := &t.Plan[i]
-		at = at.Add(travel.Leg(here, s.Place.Point).Duration)
+		there := travel.Locate(s.Place.Point)
+		at = at.Add(travel.Leg(here, there).Duration)
 		if s.Kind == Pickup && at.Before(s.Earliest) {
 			at = s.Earliest
 		}
-		s.At, here = at, s.Place.Point
+		s.At, here = at, there
 	}
-	t.ArriveAt = at.Add(travel.Leg(here, t.Dest.Point).Duration)
+	t.ArriveAt = at.Add(travel.Leg(here, travel.Locate(t.Dest.Point)).Duration)
 	t.SeatsLeft = t.Seats - t.Plan.MaxLoad()
 	return t
 }

@@ -18,7 +18,11 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 // minutes is a travel model on one street: a degree of latitude is a minute.
 type minutes struct{}
 
-func (minutes) Leg(from, to geo.Point) geo.Leg {
+func (minutes) Locate(p geo.Point) geo.Spot { return geo.Spot{Point: p} }
+
+func (minutes) Pace() float64 { return 50 }
+
+func (minutes) Leg(from, to geo.Spot) geo.Leg {
 	d := from.Lat - to.Lat
 	return geo.Leg{Duration: time.Duration(max(d, -d) * float64(time.Minute))}
 }
