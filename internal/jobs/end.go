@@ -93,7 +93,13 @@ func (c *core) endTogether(group []*ending) {
 
 // end records one ending, or returns ErrSuperseded.
 func (c *core) end(ctx context.Context, e *ending) error {
-	return c.db.Tx(ctx, func(tx *db.Tx) error { return c.endAll(tx, []*ending{e}) })
+	record := func(tx *db.Tx) error { return c.endAll(tx, []*ending{e}) }
+	err := c.db.Tx(ctx, record)
+	if !errors.Is(err, errContested) {
+		return err
+	}
+	e.row.next = following{} // it is not as it was read
+	return c.db.Tx(ctx, record)
 }
 
 // endAll records endings, of which only a single one may have an effect, and
@@ -107,6 +113,7 @@ func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 	if err != nil {
 		return err
 	}
+	var known []*ending
 	var ends []memberEnd
 	for _, e := range es {
 		if e.effect != nil {
@@ -114,12 +121,16 @@ func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 				return err
 			}
 		}
-		if e.row.FlowID.Valid && e.row.Branch != branchCallback {
+		switch {
+		case !e.row.FlowID.Valid || e.row.Branch == branchCallback:
+		case e.known():
+			known = append(known, e)
+		default:
 			ends = append(ends, e.memberEnd())
 		}
 	}
-	if len(ends) == 0 {
-		return nil
+	if err := c.goOn(tx, known); err != nil || len(ends) == 0 {
+		return err
 	}
 	return c.moveOn(tx, ends)
 }
@@ -163,21 +174,19 @@ func (c *core) endGroup(tx *db.Tx, es []*ending) error {
 		alike[h] = append(alike[h], e.row.ID)
 	}
 	for h, ids := range alike {
-		n, err := tx.Change(`UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
+		err := changeEach(tx, ids, `UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
 			WHERE id IN ? AND generation = ? AND state = 'ready'`, h.state, h.note, c.clock.Now(), ids, h.generation)
 		if err != nil {
 			return err
-		}
-		if int(n) < len(ids) {
-			return errContested
 		}
 	}
 	return nil
 }
 
-// errContested says that a group holds an ending that came too late: which one,
-// only each by itself can tell.
-var errContested = errors.New("jobs: an ending came too late")
+// errContested says that a group holds an ending that came too late, or that what
+// comes after a job is not what was read with it: which one, only each by itself
+// can tell.
+var errContested = errors.New("jobs: not as it was read")
 
 // causeFailed is the cause of a failure whose error says no code.
 const causeFailed = "failed"

@@ -105,7 +105,8 @@ type jobRow struct {
 	FlowState string `gorm:"->"` // joined when a job is loaded for a run
 	FlowCause string `gorm:"->"`
 
-	handled func() // gives the slot of the run back
+	next    following // read with it
+	handled func()    // gives the slot of the run back
 }
 
 func (jobRow) TableName() string { return "jobs" }

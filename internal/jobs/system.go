@@ -155,6 +155,7 @@ type broker struct {
 	client    *asynq.Client
 	inspector *asynq.Inspector
 	lanes     // of what goes there
+	gates     // that take from there
 }
 
 func newBroker(conn asynq.RedisConnOpt) *broker {
