@@ -27,8 +27,9 @@ type delivery struct {
 	kind       string
 	queue      string
 	due        time.Time
-	run        bool // already there, but put off: run it now
-	hurries    int  // how often that was tried
+	row        *jobRow // as it was written, for a worker of this process that waits; may be nil
+	run        bool    // already there, but put off: run it now
+	hurries    int     // how often that was tried
 }
 
 // payload is "id:generation"; it is also the asynq task's id, so that a job is
@@ -132,10 +133,13 @@ func (c *courier) send(ds ...delivery) {
 	parcels := make([]parcel, len(ds))
 	lists := map[*grouper[*parcel]][]*parcel{}
 	for i, d := range ds {
-		parcels[i].delivery = d
-		lane := c.to(d.queue).due
+		to := c.to(d.queue)
+		if parcels[i].delivery = d; !to.awaited(d.queue) {
+			parcels[i].row = nil // it may wait here for long, and there are many
+		}
+		lane := to.due
 		if d.run || d.due.After(now) {
-			lane = c.to(d.queue).others
+			lane = to.others
 		}
 		lists[lane] = append(lists[lane], &parcels[i])
 	}
@@ -227,7 +231,7 @@ func (c *courier) putInto(queue string, ps []*parcel) error {
 		ids[i] = p.payload()
 		keys = append(keys, taskPrefix(queue)+ids[i])
 	}
-	h := c.to(queue).handover(queue, ids)
+	h := c.to(queue).handover(queue, ids, ps)
 	args = append(args, time.Now().UnixNano(), workChannel, queue, time.Now().Add(asynqLease).Unix(), taskPrefix(queue), h.room)
 	for i, p := range ps {
 		args = append(args, p.message(ids[i], c.retention), ids[i])

@@ -105,9 +105,13 @@ func (c *core) end(ctx context.Context, e *ending) error {
 // endAll records endings, of which only a single one may have an effect, and
 // moves their flows on.
 func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
-	if len(es) == 1 {
+	plain, es := split(es, (*ending).plain)
+	if len(plain) > 0 {
+		err = c.relay(tx, plain)
+	}
+	if err == nil && len(es) == 1 {
 		err = c.endOne(tx, es[0])
-	} else {
+	} else if err == nil {
 		err = c.endGroup(tx, es)
 	}
 	if err != nil {
@@ -129,10 +133,27 @@ func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 			ends = append(ends, e.memberEnd())
 		}
 	}
-	if err := c.goOn(tx, known); err != nil || len(ends) == 0 {
-		return err
+	if len(known) > 0 {
+		if err := c.goOn(tx, known); err != nil {
+			return err
+		}
+	}
+	if len(ends) == 0 {
+		return nil
 	}
 	return c.moveOn(tx, ends)
+}
+
+// split returns the endings of which is holds, and the others.
+func split(es []*ending, is func(*ending) bool) (these, others []*ending) {
+	for _, e := range es {
+		if is(e) {
+			these = append(these, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	return these, others
 }
 
 func (e *ending) memberEnd() memberEnd {
@@ -174,7 +195,7 @@ func (c *core) endGroup(tx *db.Tx, es []*ending) error {
 		alike[h] = append(alike[h], e.row.ID)
 	}
 	for h, ids := range alike {
-		err := changeEach(tx, ids, `UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
+		err := changeEach(tx, len(ids), `UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
 			WHERE id IN ? AND generation = ? AND state = 'ready'`, h.state, h.note, c.clock.Now(), ids, h.generation)
 		if err != nil {
 			return err

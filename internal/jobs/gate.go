@@ -26,7 +26,7 @@ type gate struct {
 	left   *atomic.Int64 // tasks that it may still take
 	turn   *sync.Mutex   // held while some are taken, when they are counted
 	stop   chan struct{} // closed when it takes no more
-	ahead  asker         // told the ids of tasks that it takes
+	ahead  *aheads       // asked for the tasks that it takes
 
 	mu    sync.Mutex
 	taken []takenTask   // and not yet handed over
@@ -152,7 +152,8 @@ func (g *gate) take(ctx context.Context, n int, keys []string, args []any) *redi
 	answer := redis.NewCmd(ctx)
 	said, err := callOnce(ctx, g.UniversalClient, takeAll, keys, append(slices.Clone(args), n)).StringSlice()
 	if len(said) > 2 { // a single one may find others to be read with
-		g.ahead(said[len(said)/2:]).answers(said[len(said)/2:])
+		ids := said[len(said)/2:]
+		g.ahead.use(g.ahead.ask(ids), ids)
 	}
 	got := g.keep(said, n, keys)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -49,15 +50,41 @@ type handover struct {
 
 // handover prepares to hand over tasks that are about to be put into a queue.
 // finish must follow.
-func (gs *gates) handover(queue string, tasks []string) handover {
+func (gs *gates) handover(queue string, tasks []string, ps []*parcel) handover {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	for _, g := range gs.all {
 		if room := g.await(queue, len(tasks)); room > 0 {
-			return handover{g, room, takeKeys(queue), g.ahead(tasks[:min(room, len(tasks))])}
+			h := handover{to: g, room: room, keys: takeKeys(queue)}
+			if rows := rowsOf(ps[:room]); rows != nil {
+				h.asks = written(rows)
+			} else {
+				h.asks = g.ahead.ask(tasks[:room])
+			}
+			return h
 		}
 	}
 	return handover{}
+}
+
+// awaited reports whether a worker of this process waits for work of a queue.
+func (gs *gates) awaited(queue string) bool {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	return slices.ContainsFunc(gs.all, func(g *gate) bool { return g.queues[queue] > 0 && g.idle.Load() })
+}
+
+// rowsOf returns the jobs' rows as they were written, nil when one is not here.
+func rowsOf(ps []*parcel) map[uuid.UUID]*jobRow {
+	rows := make(map[uuid.UUID]*jobRow, len(ps))
+	for _, p := range ps {
+		if p.row == nil {
+			return nil
+		}
+		row := *p.row // the run changes it
+		rows[p.id] = &row
+	}
+	return rows
 }
 
 // await keeps an idle worker from looking for tasks until keep is called, and
@@ -89,7 +116,7 @@ func (h handover) finish(taken []string) {
 	if h.to == nil {
 		return
 	}
-	h.asks.answers(taken[len(taken)/2:])
+	h.to.ahead.use(h.asks, taken[len(taken)/2:])
 	h.to.keep(taken, h.room, h.keys)
 	h.to.looking.Unlock()
 	ring(h.to.work)
