@@ -48,3 +48,19 @@ func TestSmallestCut(t *testing.T) {
 		}
 	})
 }
+
+// The second stream has to push the first one out of two nodes in a row.
+func TestStreamsGiveWay(t *testing.T) {
+	var arcs []arc[uint32]
+	for _, road := range [][2]int32{{0, 2}, {2, 3}, {3, 9}, {1, 4}, {4, 5}, {5, 3}, {0, 6}, {6, 7}, {7, 8}, {8, 10}} {
+		arcs = append(arcs, arc[uint32]{road[0], road[1], 1})
+	}
+	p := part[uint32]{nodes: make([]int32, 11), links: linksOf(newGraph(11, arcs))}
+	f := newFlow(p, []int32{0, 1}, []int32{9, 10})
+	if !f.grow() || f.before[3] != 2 {
+		t.Fatal("the first stream does not take the shortest way, 0 2 3 9")
+	}
+	if !f.grow() || f.grow() || f.before[3] != 5 || f.before[2] != none {
+		t.Errorf("before %v, want streams 0 6 7 8 10 and 1 4 5 3 9", f.before)
+	}
+}
