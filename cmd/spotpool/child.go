@@ -27,19 +27,16 @@ type child struct {
 	reason error         // of its end
 }
 
-// startChild runs a command of this program in a process of its own, with
-// settings, and returns once it says that it is ready. It is told to stop when
-// ctx ends.
-func startChild(ctx context.Context, command string, s config.Settings, stderr io.Writer) (*child, error) {
+// startChild runs this program in a process of its own and returns once it says
+// that it is ready. It is told to stop when ctx ends; after patience it is killed.
+func startChild(ctx context.Context, args, env []string, patience time.Duration, stderr io.Writer) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.CommandContext(ctx, self, command), ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), s.Environ()...)
-	c.cmd.Stderr = stderr
+	c := &child{cmd: exec.CommandContext(ctx, self, args...), ended: make(chan struct{})}
+	c.cmd.Env, c.cmd.Stderr, c.cmd.WaitDelay = env, stderr, patience
 	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(os.Interrupt) }
-	c.cmd.WaitDelay = s.StopTimeout + 5*time.Second
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -66,13 +63,13 @@ func startChild(ctx context.Context, command string, s config.Settings, stderr i
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("'%s' ended before it was ready: %w", command, cmp.Or(c.reason, io.EOF))
+		return nil, fmt.Errorf("'%s' ended before it was ready: %w", args[0], cmp.Or(c.reason, io.EOF))
 	}
 }
 
-// stop ends the process gently and waits for that.
-func (c *child) stop() error {
-	_ = c.cmd.Process.Signal(os.Interrupt)
+// stop sends the process a signal and returns why it has ended.
+func (c *child) stop(sig os.Signal) error {
+	_ = c.cmd.Process.Signal(sig)
 	<-c.ended
 	return c.reason
 }
@@ -93,7 +90,7 @@ func startServer(ctx context.Context, s config.Settings, workers int, stderr io.
 		o.what = fmt.Sprintf("an api and %d work processes of its own", workers)
 	}
 	for _, command := range commands {
-		c, err := startChild(ctx, command, s, stderr)
+		c, err := startChild(ctx, []string{command}, append(os.Environ(), s.Environ()...), s.StopTimeout+5*time.Second, stderr)
 		if err != nil {
 			return nil, errors.Join(err, o.stop())
 		}
@@ -108,7 +105,7 @@ func (o *ownServer) base() string { return o.children[0].base }
 // stop stops all processes, those that bring work in first.
 func (o *ownServer) stop() (err error) {
 	for _, c := range o.children {
-		err = errors.Join(err, c.stop())
+		err = errors.Join(err, c.stop(os.Interrupt))
 	}
 	return err
 }

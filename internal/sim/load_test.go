@@ -179,6 +179,7 @@ func TestTheCityKeepsItsDrivers(t *testing.T) {
 		api := newFakeAPI()
 		begin := time.Now()
 		l := loadOn(api, CityLoad{Seed: 3, Rates: []float64{1}, Hold: 30 * time.Minute, Drivers: 60}.Plan())
+		l.Poll = time.Minute
 		if _, err := Drive(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
