@@ -72,15 +72,16 @@ func (l load) test(ctx context.Context, base, what string) error {
 			CPU: a.cpu, Cores: runtime.GOMAXPROCS(0), Progress: l.stderr,
 		})
 		report.Settings = l.asked(what)
-		var broken error
 		if failed == nil {
-			rules, err := a.audit(ctx, l.options.settle)
-			if err != nil {
-				return err
-			}
-			report.Audit, broken = rules, findings(rules)
+			report.Audit, failed = a.audit(ctx, l.options.settle)
 		}
-		return cmp.Or(failed, l.show(report), broken)
+		if ctx.Err() != nil {
+			failed = errors.New("interrupted: this is what was measured until then")
+		}
+		if report.Took > 0 { // it has begun
+			failed = cmp.Or(failed, l.show(report))
+		}
+		return cmp.Or(failed, findings(report.Audit))
 	})
 }
 

@@ -119,8 +119,8 @@ func TestLoadSaysThatTheServerIsAway(t *testing.T) {
 	if code, _, errs := command(t, append([]string{"migrate"}, at...)...); code != exitOK {
 		t.Fatal(errs)
 	}
-	code, _, errs := command(t, append([]string{"load", "--server", "http://127.0.0.1:1"}, at...)...)
-	if code != exitFailed || !strings.Contains(errs, "the server cannot be used") {
+	code, out, errs := command(t, append([]string{"load", "--server", "http://127.0.0.1:1"}, at...)...)
+	if code != exitFailed || out != "" || !strings.Contains(errs, "the server cannot be used") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }

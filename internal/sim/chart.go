@@ -116,7 +116,7 @@ func (r Report) draw(title, note string, scale func(low, high float64) axis, lim
 	if limit > 0 {
 		c.Limit = &tick{100 * y.at(limit), "limit"}
 	}
-	every := roundStep(x / 6)
+	every := roundStep(x / 8)
 	for t := 0.0; t < x; t += every {
 		c.Times = append(c.Times, tick{100 * t / x, fmt.Sprintf("%g s", t)})
 	}

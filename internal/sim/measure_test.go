@@ -17,18 +17,25 @@ func TestKnee(t *testing.T) {
 		f.Carried = f.carried(time.Second)
 		return f
 	}
+	left := func(rate float64, confirmed, unfinished int) Figures {
+		f := Figures{Rate: rate, Confirmed: confirmed, Unfinished: unfinished, Accept: Latency{P99: ms}, Confirm: Latency{P99: ms}}
+		f.Carried = f.carried(time.Second)
+		return f
+	}
 	for name, c := range map[string]struct {
 		steps []Figures
 		want  float64 // 0: none
 	}{
-		"no steps":                {nil, 0},
-		"all":                     {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 20*ms, 1000*ms)}, 10},
-		"the last breaks":         {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 20*ms, 1001*ms)}, 5},
-		"one in between breaks":   {[]Figures{step(5, 9, ms, ms), step(10, 9, ms, 2000*ms), step(20, 9, ms, ms)}, 20},
-		"falling rates":           {[]Figures{step(20, 9, ms, ms), step(10, 9, ms, ms)}, 20},
-		"the API itself is slow":  {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 1500*ms, 100*ms)}, 5},
-		"nothing was confirmed":   {[]Figures{step(5, 0, 10*ms, 0)}, 0},
-		"none keeps it, not even": {[]Figures{step(5, 9, 10*ms, 3000*ms)}, 0},
+		"no steps":               {nil, 0},
+		"all":                    {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 20*ms, 1000*ms)}, 10},
+		"the last breaks":        {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 20*ms, 1001*ms)}, 5},
+		"one in between breaks":  {[]Figures{step(5, 9, ms, ms), step(10, 9, ms, 2000*ms), step(20, 9, ms, ms)}, 20},
+		"falling rates":          {[]Figures{step(20, 9, ms, ms), step(10, 9, ms, ms)}, 20},
+		"the API itself is slow": {[]Figures{step(5, 9, 10*ms, 100*ms), step(10, 9, 1500*ms, 100*ms)}, 5},
+		"nothing was confirmed":  {[]Figures{step(5, 0, 10*ms, 0)}, 0},
+		"a hundredth unfinished": {[]Figures{left(5, 990, 10)}, 5},
+		"more is unfinished":     {[]Figures{left(5, 990, 11)}, 0},
+		"none keeps it":          {[]Figures{step(5, 9, 10*ms, 3000*ms)}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := 0.0
