@@ -56,7 +56,7 @@ func TestTable(t *testing.T) {
 		"sent late, p99 2.00 ms",
 		"600 trips were offered, 2 refused (depart_at_in_the_past 2); the run took 8.00 s.",
 		"tried again after unreachable 3;",
-		"the server's own, but for 4 orders,",
+		"the server's own, waiting for a suitable trip included, but for 4 orders,",
 		"kept 1.00 s at p99, to the accept and from there to the confirmation: 5/s.",
 		"WARNING: the generator limps",
 	} {

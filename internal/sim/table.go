@@ -142,7 +142,7 @@ func (r Report) Notes() (lines []string) {
 	if len(r.Retried) > 0 {
 		lines = append(lines, "Requests were tried again after "+codes(r.Retried)+"; their latency counts all tries.")
 	}
-	times := "Times from accept on are the server's own"
+	times := "Times from accept on are the server's own, waiting for a suitable trip included"
 	if r.Observed > 0 {
 		times += fmt.Sprintf(", but for %d orders, which were seen at a look once a second", r.Observed)
 	}
