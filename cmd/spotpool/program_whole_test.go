@@ -184,9 +184,6 @@ func TestPartsAloneNeedServersOfTheirOwn(t *testing.T) {
 		{[]string{"demo", "--max-time", "1h"}, "--max-time"},
 		{[]string{"demo", "--memory", "512"}, "--memory"},
 		{[]string{"flee"}, `"flee"`},
-		{[]string{"load"}, "--replay"},
-		{[]string{"load", "--replay", "no/such/file"}, "no/such/file"},
-		{[]string{"load", "--replay", "x", "--drivers", "2"}, "--drivers"},
 	} {
 		code, out, errs := command(t, append(c.args, "--data", t.TempDir())...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {

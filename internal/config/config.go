@@ -229,6 +229,16 @@ func (s Settings) DatabaseTarget() string {
 	return "sqlite:" + filepath.Join(s.Data, "spotpool.db")
 }
 
+// Environ returns the settings as variables, NAME=value, with which another
+// process of the program has the same ones.
+func (s Settings) Environ() (env []string) {
+	v := reflect.ValueOf(s)
+	for f := range fields() {
+		env = append(env, fmt.Sprintf("%s=%v", EnvName(f.flag), v.Field(f.index).Interface()))
+	}
+	return env
+}
+
 // Example returns the text of .env.example: every variable with its meaning and default.
 func Example() string {
 	var b strings.Builder
