@@ -51,6 +51,7 @@ type Settings struct {
 
 	MatchFor      time.Duration `flag:"match-for" default:"5m" help:"how long a trip is looked for before an order expires"`
 	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
+	Travel        string        `flag:"travel" default:"straight" help:"where travel times are from: straight (great circle × 1.3 at 10 m/s), roads:FILE.osm.pbf, roads:PREFIX of .edges and .rnet, or osrm:http://host:port"`
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
