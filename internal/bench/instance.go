@@ -17,34 +17,35 @@ import (
 	"time"
 
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
 )
 
-// Epoch is the virtual clock's zero: an instance's second 0.
-var Epoch = time.Unix(0, 0).UTC()
-
-// Vehicle is one that takes orders from Start on.
+// Vehicle is one that takes orders once it is known. Times count from the
+// beginning of the instance.
 type Vehicle struct {
 	ID    int
 	At    geo.Spot
 	Seats int
-	Start time.Time
-	Dest  *geo.Spot // nil: it stays where it has nothing to do
-	End   time.Time // latest arrival at Dest, or else at its last stop; zero: no end
+	Known time.Duration
+	Start time.Duration // it does not leave before
+	Dest  *geo.Spot     // nil: it stays where it has nothing to do
+	End   time.Duration // latest arrival at Dest, or else at its last stop; or match.NoLimit
 }
 
-// Order is a rider's wish, known from Early on.
+// Order is a rider's wish. Times count from the beginning of the instance.
 type Order struct {
 	ID          int
 	From, To    geo.Spot
 	Seats       int
-	Early, Late time.Time // pickup not before, dropoff not after
+	Known       time.Duration // it cannot be assigned before
+	Early, Late time.Duration // pickup not before, dropoff not after
 }
 
 // Instance is vehicles and orders.
 type Instance struct {
 	Name     string
 	Vehicles []Vehicle
-	Orders   []Order // earliest first
+	Orders   []Order // by when they are known
 }
 
 // First returns the instance with its first n vehicles; all of them when there are fewer.
@@ -63,7 +64,8 @@ const (
 // Nodes is what an instance needs to know of the roads that it lies on.
 type Nodes interface {
 	Nodes() int
-	Spot(node int32) geo.Spot
+	Node(i int) geo.Spot
+	Leg(from, to geo.Spot) geo.Leg
 }
 
 // ReadInstance reads an instance of the Cargo ridesharing benchmark (Pan, Li, Hu,
@@ -110,7 +112,7 @@ func parseInstance(r io.Reader, on Nodes) (Instance, error) {
 	if err != nil {
 		return Instance{}, fmt.Errorf("line %d: %w", max(p.line, 1), err)
 	}
-	slices.SortStableFunc(p.in.Orders, func(a, b Order) int { return a.Early.Compare(b.Early) })
+	slices.SortStableFunc(p.in.Orders, func(a, b Order) int { return cmp.Compare(a.Known, b.Known) })
 	return p.in, nil
 }
 
@@ -186,14 +188,17 @@ func (p *parser) row() error {
 	}
 	p.seen[id] = true
 	if q < 0 {
-		return p.vehicle(Vehicle{ID: id, At: from, Seats: -q, Start: Epoch.Add(early)}, fields[2], late)
+		return p.vehicle(Vehicle{ID: id, At: from, Seats: -q, Known: early, Start: early, End: match.NoLimit}, fields[2], late)
 	}
 	to, err := p.node("DEST", fields[2])
 	if err != nil {
 		return err
 	}
+	if p.on.Leg(from, to).Duration >= geo.Unreachable.Duration {
+		return fmt.Errorf("no road leads from node %s to node %s", fields[1], fields[2])
+	}
 	p.in.Orders = append(p.in.Orders, Order{
-		ID: id, From: from, To: to, Seats: q, Early: Epoch.Add(early), Late: Epoch.Add(late),
+		ID: id, From: from, To: to, Seats: q, Known: early, Early: early, Late: late,
 	})
 	return nil
 }
@@ -207,7 +212,7 @@ func (p *parser) vehicle(v Vehicle, dest string, late time.Duration) error {
 		v.Dest = &to
 	}
 	if late >= 0 {
-		v.End = Epoch.Add(late)
+		v.End = late
 	}
 	p.in.Vehicles = append(p.in.Vehicles, v)
 	return nil
@@ -226,7 +231,7 @@ func (p *parser) node(column, text string) (geo.Spot, error) {
 	if err != nil {
 		return geo.Spot{}, err
 	}
-	return p.on.Spot(int32(n)), nil
+	return p.on.Node(n), nil
 }
 
 // whole reads a whole number within bounds.

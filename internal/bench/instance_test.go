@@ -10,13 +10,20 @@ import (
 	"time"
 
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
 )
 
-// places is some nodes without roads.
+// places is some nodes, joined by roads but for the last, which is an island.
 type places int
 
-func (p places) Nodes() int               { return int(p) }
-func (p places) Spot(node int32) geo.Spot { return geo.Spot{Node: node} }
+func (p places) Nodes() int          { return int(p) }
+func (p places) Node(i int) geo.Spot { return geo.Spot{Node: int32(i)} }
+func (p places) Leg(from, to geo.Spot) geo.Leg {
+	if last := int32(p - 1); from != to && (from.Node == last || to.Node == last) {
+		return geo.Unreachable
+	}
+	return geo.Leg{Duration: time.Second}
+}
 
 // small is an instance on ten nodes, as a file's lines.
 var small = []string{
@@ -25,7 +32,7 @@ var small = []string{
 }
 
 func TestInstanceIsRead(t *testing.T) {
-	at := func(s float64) time.Time { return Epoch.Add(time.Duration(s * float64(time.Second))) }
+	at := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	for name, end := range map[string]string{"unix": "\n", "windows": "\r\n", "blank lines": "\n\n"} {
 		head := strings.Join(small[:6], strings.Trim(end, "\n")+"\n")
 		in, err := parseInstance(strings.NewReader(head+end+strings.Join(small[6:], end)+end), places(10))
@@ -35,15 +42,15 @@ func TestInstanceIsRead(t *testing.T) {
 		if in.Name != "small" || len(in.Vehicles) != 2 || len(in.Orders) != 2 {
 			t.Fatal(name, in)
 		}
-		if v := in.Vehicles[0]; v.ID != 1 || v.Seats != 3 || v.Dest != nil || !v.End.IsZero() || !v.Start.Equal(Epoch) {
+		if v := in.Vehicles[0]; v.ID != 1 || v.Seats != 3 || v.Dest != nil || v.End != match.NoLimit || v.Start != 0 {
 			t.Errorf("%s: taxi %+v", name, v)
 		}
-		if v := in.Vehicles[1]; v.At.Node != 4 || v.Dest == nil || v.Dest.Node != 9 || !v.Start.Equal(at(30)) || !v.End.Equal(at(600)) {
+		if v := in.Vehicles[1]; v.At.Node != 4 || v.Dest == nil || v.Dest.Node != 9 || v.Start != at(30) || v.End != at(600) {
 			t.Errorf("%s: carpool driver %+v", name, v)
 		}
 		want := []Order{
-			{ID: 4, From: geo.Spot{Node: 7}, To: geo.Spot{Node: 2}, Seats: 2, Early: Epoch, Late: at(500)},
-			{ID: 3, From: geo.Spot{Node: 5}, To: geo.Spot{Node: 6}, Seats: 1, Early: at(12.5), Late: at(400)},
+			{ID: 4, From: geo.Spot{Node: 7}, To: geo.Spot{Node: 2}, Seats: 2, Late: at(500)},
+			{ID: 3, From: geo.Spot{Node: 5}, To: geo.Spot{Node: 6}, Seats: 1, Known: at(12.5), Early: at(12.5), Late: at(400)},
 		}
 		if !slices.Equal(in.Orders, want) {
 			t.Errorf("%s: orders %+v, want %+v", name, in.Orders, want)
@@ -87,6 +94,7 @@ func TestBadInstances(t *testing.T) {
 		"time is a word":     {9, "3 5 6 1 noon 400", `line 9: EARLY is not a number: "noon"`},
 		"time is no number":  {9, "3 5 6 1 NaN 400", `line 9: EARLY is not a number: "NaN"`},
 		"negative id":        {9, "-3 5 6 1 12 400", "line 9: ID is not between 0 and 2147483647: -3"},
+		"no road":            {9, "3 5 9 1 12 400", "line 9: no road leads from node 5 to node 9"},
 		"twice the same id":  {9, "2 5 6 1 12 400", "line 9: ID 2 stands here a second time"},
 		"endless line":       {9, strings.Repeat("3 ", bufio.MaxScanTokenSize), "line 9: bufio.Scanner: token too long"},
 	} {

@@ -22,11 +22,11 @@ const (
 // entry is a row of the decision log.
 type entry struct {
 	vehicle int
-	at      time.Time // when the vehicle is at the node
+	at      time.Duration // when the vehicle is at the node
 	node    int32
 	event   event
-	order   int       // not of a move
-	decided time.Time // zero, unless something was decided, which is before the vehicle was there
+	order   int           // not of a move
+	decided time.Duration // of a decision: when it was made; the vehicle is at the node then or later
 }
 
 // decisionLog writes entries as CSV, those of one vehicle in the order in which
@@ -51,7 +51,7 @@ func (l *decisionLog) add(e entry) {
 	if e.event != moved {
 		order = strconv.Itoa(e.order)
 	}
-	if !e.decided.IsZero() {
+	if e.event != pickedUp && e.event != droppedOff {
 		decided = clockTime(e.decided)
 	}
 	_ = l.csv.Write([]string{
@@ -68,7 +68,7 @@ func (l *decisionLog) close() error {
 	return l.csv.Error()
 }
 
-// clockTime returns the seconds since the Epoch, to the millisecond.
-func clockTime(t time.Time) string {
-	return strconv.FormatFloat(float64(t.Sub(Epoch).Milliseconds())/1000, 'f', -1, 64)
+// clockTime returns the seconds, to the millisecond.
+func clockTime(t time.Duration) string {
+	return strconv.FormatFloat(float64(t.Milliseconds())/1000, 'f', -1, 64)
 }

@@ -2,53 +2,46 @@ package bench
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/trip"
 )
-
-// stop is where a vehicle picks up or drops off one order.
-type stop struct {
-	order  *ride
-	pickup bool
-}
-
-func (s stop) spot() geo.Spot {
-	if s.pickup {
-		return s.order.From
-	}
-	return s.order.To
-}
 
 // ride is an order and what became of it.
 type ride struct {
 	Order
 	direct          geo.Leg
 	car             *car // that it is assigned to
-	picked, dropped time.Time
+	picked, dropped time.Duration
+	aboard, served  bool
 }
 
-// car is a vehicle and what it does.
+// car is a vehicle and what it does. The path is its plan as of when it last
+// stopped or turned.
 type car struct {
 	Vehicle
-	from  geo.Spot  // where it last stopped or turned
-	since time.Time // when it left there, or came there if it has nothing to do; may lie ahead
-	plan  []stop    // what lies ahead
-	way   Way       // from there to where it goes; nil until somebody asks
-	due   time.Time // when it will have done the next stop, or have arrived at its destination
-	place int       // in the world's queue; -1: it has nothing to do
-	ended bool      // it has arrived at its destination
+	path  match.Path
+	leave time.Duration // when it leaves the path's start, if it has anything to do
+	way   Way           // from there to where it goes; nil until somebody asks
+	due   time.Duration // when it will have done the next stop, or have arrived at its end
+	place int           // in the world's queue; -1: it has nothing to do
+	ended bool          // it has arrived at its end
 }
 
 // target returns where the car goes, if anywhere.
 func (c *car) target() (geo.Spot, bool) {
 	switch {
-	case len(c.plan) > 0:
-		return c.plan[0].spot(), true
-	case c.Dest != nil && !c.ended:
-		return *c.Dest, true
+	case len(c.path.Stops) > 0:
+		return c.path.Stops[0].Spot, true
+	case c.path.End != nil && !c.ended:
+		return *c.path.End, true
 	}
 	return geo.Spot{}, false
 }
@@ -57,16 +50,18 @@ func (c *car) target() (geo.Spot, bool) {
 type world struct {
 	ground Ground
 	cars   []*car
-	rides  []*ride // earliest first
-	queue  queue   // of the cars that have something to do
+	rides  []*ride
+	queue  queue // of the cars that have something to do
 	log    *decisionLog
 	driven float64 // metres, by all cars
 }
 
 func newWorld(ground Ground, in Instance, log *decisionLog) *world {
 	w := &world{ground: ground, log: log}
-	for _, v := range in.Vehicles {
-		c := &car{Vehicle: v, from: v.At, since: v.Start, place: -1}
+	for i, v := range in.Vehicles {
+		c := &car{Vehicle: v, place: -1, path: match.Path{
+			ID: idOf(i), Seats: v.Seats, Start: v.At, StartAt: v.Start, End: v.Dest, EndBy: v.End,
+		}}
 		w.cars = append(w.cars, c)
 		w.aim(c)
 	}
@@ -76,10 +71,19 @@ func newWorld(ground Ground, in Instance, log *decisionLog) *world {
 	return w
 }
 
+// idOf returns the engine's name for the i-th car or ride.
+func idOf(i int) (id uuid.UUID) {
+	binary.BigEndian.PutUint64(id[8:], uint64(i))
+	return id
+}
+
+// indexOf undoes idOf.
+func indexOf(id uuid.UUID) int { return int(binary.BigEndian.Uint64(id[8:])) }
+
 // advance lets everything happen that is due by now, and calls at with each car
 // that stopped.
-func (w *world) advance(now time.Time, at func(*car)) {
-	for len(w.queue) > 0 && !w.queue[0].due.After(now) {
+func (w *world) advance(now time.Duration, at func(*car)) {
+	for len(w.queue) > 0 && w.queue[0].due <= now {
 		c := w.queue[0]
 		w.arrive(c)
 		at(c)
@@ -89,23 +93,26 @@ func (w *world) advance(now time.Time, at func(*car)) {
 // arrive does the car's next stop.
 func (w *world) arrive(c *car) {
 	there, _ := c.target()
-	w.driven += w.ground.Leg(c.from, there).Metres
-	c.from, c.since = there, c.due
-	if len(c.plan) == 0 {
+	w.driven += w.ground.Leg(c.path.Start, there).Metres
+	c.path.Start, c.path.StartAt, c.path.LeaveAt = there, c.due, 0
+	if len(c.path.Stops) == 0 {
 		c.ended = true
-		w.aim(c)
-		return
-	}
-	s := c.plan[0]
-	c.plan = c.plan[1:]
-	e := entry{vehicle: c.ID, at: c.due, node: there.Node, event: droppedOff, order: s.order.ID}
-	if s.pickup {
-		s.order.picked, e.event = c.due, pickedUp
 	} else {
-		s.order.dropped = c.due
+		w.stop(c, c.path.Stops[0])
+		c.path.Stops = c.path.Stops[1:]
+	}
+	w.aim(c)
+}
+
+func (w *world) stop(c *car, s match.Stop) {
+	r := w.rides[indexOf(s.Order)]
+	e := entry{vehicle: c.ID, at: c.due, node: s.Spot.Node, event: droppedOff, order: r.ID}
+	if s.Kind == trip.Pickup {
+		r.picked, r.aboard, e.event = c.due, true, pickedUp
+	} else {
+		r.dropped, r.aboard, r.served = c.due, false, true
 	}
 	w.log.add(e)
-	w.aim(c)
 }
 
 // aim works out when the car's next stop is done.
@@ -113,9 +120,10 @@ func (w *world) aim(c *car) {
 	c.way = nil
 	there, some := c.target()
 	if some {
-		c.due = c.since.Add(w.ground.Leg(c.from, there).Duration)
-		if len(c.plan) > 0 && c.plan[0].pickup && c.due.Before(c.plan[0].order.Early) {
-			c.due = c.plan[0].order.Early
+		c.leave = max(c.path.StartAt, c.path.LeaveAt)
+		c.due = c.leave + w.ground.Leg(c.path.Start, there).Duration
+		if len(c.path.Stops) > 0 {
+			c.due = max(c.due, c.path.Stops[0].Earliest)
 		}
 	}
 	switch {
@@ -129,39 +137,33 @@ func (w *world) aim(c *car) {
 }
 
 // turn returns where the car can be sent elsewhere, and when it is there.
-func (w *world) turn(c *car, now time.Time) (geo.Spot, time.Time) {
+func (w *world) turn(c *car, now time.Duration) (geo.Spot, time.Duration) {
 	there, some := c.target()
-	switch {
-	case now.Before(c.since):
-		return c.from, c.since
-	case !some:
-		return c.from, now
+	if !some || now <= c.leave {
+		return c.path.Start, max(c.path.StartAt, now)
 	}
 	if c.way == nil {
-		c.way = w.ground.Way(c.from, there)
+		c.way = w.ground.Way(c.path.Start, there)
 	}
-	spot, after := c.way.Turn(now.Sub(c.since))
-	at := c.since.Add(after)
-	if at.Before(now) {
-		at = now // it has been there and waits
-	}
-	return spot, at
+	spot, after := c.way.Turn(now - c.leave)
+	return spot, max(c.leave+after, now) // it may have been there and wait
 }
 
-// change is a new plan for a car.
-type change struct {
-	car  *car
-	plan []stop
+// snapshot returns the car's path as of now.
+func (w *world) snapshot(c *car, now time.Duration) match.Path {
+	p := c.path
+	p.Start, p.StartAt = w.turn(c, now)
+	return p
 }
 
 // apply gives cars the plans that were decided now: each turns where it can. An
 // order that was promised a seat must keep one, or the error names it.
-func (w *world) apply(now time.Time, changes []change) error {
-	var lost []*ride
-	for _, ch := range changes {
-		lost = append(lost, w.replan(ch.car, now, ch.plan)...)
+func (w *world) apply(now time.Duration, plans []match.Path) error {
+	var taken []*ride
+	for _, p := range plans {
+		taken = append(taken, w.replan(w.cars[indexOf(p.ID)], now, p)...)
 	}
-	for _, r := range lost {
+	for _, r := range taken {
 		if r.car == nil {
 			return fmt.Errorf("bench: order %d was dropped at %s s", r.ID, clockTime(now))
 		}
@@ -170,28 +172,28 @@ func (w *world) apply(now time.Time, changes []change) error {
 }
 
 // replan gives the car a plan and returns the orders that were taken from it.
-func (w *world) replan(c *car, now time.Time, plan []stop) (taken []*ride) {
+func (w *world) replan(c *car, now time.Duration, p match.Path) (taken []*ride) {
 	spot, at := w.turn(c, now)
-	w.driven += w.ground.Leg(c.from, spot).Metres
-	old := c.plan
-	c.from, c.since, c.plan = spot, at, plan
+	w.driven += w.ground.Leg(c.path.Start, spot).Metres
+	old := ordersOf(c.path.Stops)
+	c.path.Start, c.path.StartAt, c.path.LeaveAt, c.path.Stops = spot, at, p.LeaveAt, p.Stops
+	changed := ordersOf(p.Stops)
 	e := entry{vehicle: c.ID, at: at, node: spot.Node, decided: now, event: moved}
-	for _, s := range old {
-		if slices.Contains(plan, s) || !s.pickup && s.order.picked.IsZero() {
-			continue // kept, or told with its pickup
-		}
-		e.event, e.order = unassigned, s.order.ID
-		w.log.add(e)
-		taken = append(taken, s.order)
-		if s.order.car == c {
-			s.order.car = nil
+	for _, id := range old {
+		if r := w.rides[indexOf(id)]; !slices.Contains(changed, id) {
+			e.event, e.order = unassigned, r.ID
+			w.log.add(e)
+			taken = append(taken, r)
+			if r.car == c {
+				r.car = nil
+			}
 		}
 	}
-	for _, s := range plan {
-		if s.pickup && !slices.Contains(old, s) {
-			e.event, e.order = assigned, s.order.ID
+	for _, id := range changed {
+		if r := w.rides[indexOf(id)]; !slices.Contains(old, id) {
+			e.event, e.order = assigned, r.ID
 			w.log.add(e)
-			s.order.car = c
+			r.car = c
 		}
 	}
 	if e.event == moved {
@@ -201,36 +203,12 @@ func (w *world) replan(c *car, now time.Time, plan []stop) (taken []*ride) {
 	return taken
 }
 
-// queue is a heap of cars, the one that is due first on top, equals by id.
-type queue []*car
-
-func (q queue) Len() int { return len(q) }
-
-func (q queue) Less(i, j int) bool {
-	if q[i].due.Equal(q[j].due) {
-		return q[i].ID < q[j].ID
+// ordersOf returns the orders of a plan: each has one dropoff in it.
+func ordersOf(stops []match.Stop) (ids []uuid.UUID) {
+	for _, s := range stops {
+		if s.Kind == trip.Dropoff {
+			ids = append(ids, s.Order)
+		}
 	}
-	return q[i].due.Before(q[j].due)
-}
-
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (q *queue) Push(x any) {
-	c := x.(*car)
-	c.place = len(*q)
-	*q = append(*q, c)
-}
-
-// Pop implements heap.Interface.
-func (q *queue) Pop() any {
-	old := *q
-	c := old[len(old)-1]
-	old[len(old)-1] = nil
-	*q = old[:len(old)-1]
-	c.place = -1
-	return c
+	return ids
 }

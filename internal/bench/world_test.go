@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/trip"
 )
 
 // town is a small road network with all distances worked out by Floyd and Warshall.
@@ -53,11 +56,11 @@ func newTown(n int, roads [][3]int) *town {
 
 func (m *town) Nodes() int { return len(m.dist) }
 
-// Spot puts the places so close together that no straight line is longer than its road.
-func (m *town) Spot(node int32) geo.Spot {
-	return geo.Spot{Point: geo.Point{Lat: float64(node) * 1e-6, Lng: 10}, Node: node}
+// Node puts the places so close together that no straight line is longer than its road.
+func (m *town) Node(i int) geo.Spot {
+	return geo.Spot{Point: geo.Point{Lat: float64(i) * 1e-6, Lng: 10}, Node: int32(i)}
 }
-func (m *town) Locate(p geo.Point) geo.Spot { return m.Spot(int32(p.Lat*1e6 + 0.5)) }
+func (m *town) Locate(p geo.Point) geo.Spot { return m.Node(int(p.Lat*1e6 + 0.5)) }
 func (m *town) Pace() float64               { return speed }
 
 func (m *town) Leg(from, to geo.Spot) geo.Leg {
@@ -76,10 +79,10 @@ type route struct {
 func (r route) Turn(driven time.Duration) (geo.Spot, time.Duration) {
 	m, at, gone := r.town, r.from, 0
 	for at.Node != r.to.Node && time.Duration(gone)*time.Second/speed < driven {
-		for next := range int32(m.Nodes()) {
-			if next != at.Node && m.metres[at.Node][next]+m.dist[next][r.to.Node] == m.dist[at.Node][r.to.Node] {
+		for next := range m.Nodes() {
+			if next != int(at.Node) && m.metres[at.Node][next]+m.dist[next][r.to.Node] == m.dist[at.Node][r.to.Node] {
 				gone += m.metres[at.Node][next]
-				at = m.Spot(next)
+				at = m.Node(next)
 				break
 			}
 		}
@@ -125,7 +128,7 @@ func judge(m *town, in Instance, log []byte) (v verdict) {
 	first, picked, dropped := map[int]float64{}, map[int]float64{}, map[int]float64{}
 	const slack = 0.01
 	for _, id := range slices.Sorted(maps.Keys(byCar)) {
-		at, now := cars[id].At.Node, cars[id].Start.Sub(Epoch).Seconds()
+		at, now := cars[id].At.Node, cars[id].Start.Seconds()
 		held, aboard := map[int]bool{}, map[int]int{}
 		for _, r := range byCar[id] {
 			t, node := number(r[1]), int32(number(r[2]))
@@ -140,15 +143,15 @@ func judge(m *town, in Instance, log []byte) (v verdict) {
 			}
 			order := int(number(r[4]))
 			o, known := orders[order]
-			early, late := o.Early.Sub(Epoch).Seconds(), o.Late.Sub(Epoch).Seconds()
+			early, late, announced := o.Early.Seconds(), o.Late.Seconds(), o.Known.Seconds()
 			if !known {
 				fail("%v: unknown order", r)
 			}
 			switch r[3] {
 			case "assign":
 				made := number(r[5])
-				if made < early || t-made > 60 || held[order] {
-					fail("%v: assigned at %.1f, known from %.1f", r, made, early)
+				if made < announced || t < made || t > max(made, cars[id].Start.Seconds())+60 || held[order] {
+					fail("%v: assigned at %.1f, known from %.1f", r, made, announced)
 				}
 				held[order] = true
 				if f, ok := first[order]; !ok || made < f {
@@ -195,9 +198,9 @@ func judge(m *town, in Instance, log []byte) (v verdict) {
 			continue
 		}
 		v.served++
-		v.wait += picked[id] - o.Early.Sub(Epoch).Seconds()
+		v.wait += picked[id] - o.Early.Seconds()
 		v.detour += t - picked[id] - m.Leg(o.From, o.To).Duration.Seconds()
-		if late := first[id] - o.Early.Sub(Epoch).Seconds(); late > 60+slack {
+		if late := first[id] - o.Known.Seconds(); late > 60+slack {
 			fail("order %d was assigned after %.1f s", id, late)
 		}
 	}
@@ -224,84 +227,79 @@ func drawTown(t *rapid.T) *town {
 
 // drawInstance draws vehicles, some with a destination if own, and orders in the town.
 func drawInstance(t *rapid.T, m *town, own bool) (in Instance) {
-	node := func(name string) geo.Spot { return m.Spot(int32(rapid.IntRange(0, m.Nodes()-1).Draw(t, name))) }
+	node := func(name string) geo.Spot { return m.Node(rapid.IntRange(0, m.Nodes()-1).Draw(t, name)) }
 	tenths := func(low, high int, name string) time.Duration {
 		return time.Duration(rapid.IntRange(low, high).Draw(t, name)) * time.Second / 10
 	}
 	for id := range rapid.IntRange(1, 6).Draw(t, "vehicles") {
-		v := Vehicle{ID: id + 1, At: node("at"), Seats: rapid.IntRange(1, 4).Draw(t, "seats"), Start: Epoch}
+		v := Vehicle{ID: id + 1, At: node("at"), Seats: rapid.IntRange(1, 4).Draw(t, "seats"), End: match.NoLimit}
 		if own && rapid.Bool().Draw(t, "own destination") {
 			dest := node("destination")
-			v.Start = Epoch.Add(tenths(0, 1500, "leaves"))
-			v.Dest, v.End = &dest, v.Start.Add(m.Leg(v.At, dest).Duration*2+tenths(0, 3000, "accepts"))
+			v.Start = tenths(0, 1500, "leaves")
+			v.Dest, v.End = &dest, v.Start+m.Leg(v.At, dest).Duration*2+tenths(0, 3000, "accepts")
 		}
 		in.Vehicles = append(in.Vehicles, v)
 	}
 	for id := range rapid.IntRange(1, 25).Draw(t, "orders") {
 		o := Order{ID: 100 + id, From: node("from"), To: node("to"), Seats: rapid.IntRange(1, 2).Draw(t, "party")}
-		o.Early = Epoch.Add(tenths(0, 3000, "early"))
-		o.Late = o.Early.Add(m.Leg(o.From, o.To).Duration + tenths(0, 3000, "patience"))
+		o.Known = tenths(0, 3000, "known")
+		o.Early = o.Known + tenths(0, 600, "ahead")
+		o.Late = o.Early + m.Leg(o.From, o.To).Duration + tenths(0, 3000, "patience")
 		in.Orders = append(in.Orders, o)
 	}
-	slices.SortStableFunc(in.Orders, func(a, b Order) int { return cmp.Compare(a.Early.UnixNano(), b.Early.UnixNano()) })
+	slices.SortStableFunc(in.Orders, func(a, b Order) int { return cmp.Compare(a.Known, b.Known) })
 	return in
 }
 
-// feasible drives a plan on paper and reports whether it keeps every promise.
-func feasible(w *world, c *car, from geo.Spot, at time.Time, plan []stop) bool {
-	load := 0
-	for _, s := range plan {
-		if !s.pickup && !s.order.picked.IsZero() {
-			load += s.order.Seats
+// feasible drives a path on paper and reports whether it keeps every promise.
+func feasible(m geo.Travel, p match.Path) bool {
+	load, here, at := 0, p.Start, p.StartAt
+	for _, id := range ordersOf(p.Stops) {
+		aboard := !slices.ContainsFunc(p.Stops, func(s match.Stop) bool { return s.Order == id && s.Kind == trip.Pickup })
+		if aboard {
+			load += p.Stops[slices.IndexFunc(p.Stops, func(s match.Stop) bool { return s.Order == id })].Seats
 		}
 	}
-	for _, s := range plan {
-		at = at.Add(w.ground.Leg(from, s.spot()).Duration)
-		from = s.spot()
-		switch {
-		case s.pickup:
-			load += s.order.Seats
-			if at.Before(s.order.Early) {
-				at = s.order.Early
-			}
-		default:
-			load -= s.order.Seats
-			if at.After(s.order.Late) {
-				return false
-			}
+	for _, s := range p.Stops {
+		at = max(at+m.Leg(here, s.Spot).Duration, s.Earliest)
+		here = s.Spot
+		if load += s.Seats; s.Kind == trip.Dropoff {
+			load -= 2 * s.Seats
 		}
-		if load > c.Seats {
+		if load > p.Seats || s.Kind == trip.Dropoff && at > s.Latest {
 			return false
 		}
 	}
-	if c.Dest != nil {
-		at = at.Add(w.ground.Leg(from, *c.Dest).Duration)
+	if p.End != nil {
+		at += m.Leg(here, *p.End).Duration
 	}
-	return c.End.IsZero() || !at.After(c.End)
+	return at <= p.EndBy
 }
 
-// anyPlan returns some feasible plan of the car with the order put in, at places that rapid draws.
-func anyPlan(t *rapid.T, w *world, c *car, now time.Time, base []stop, r *ride) ([]stop, bool) {
-	spot, at := w.turn(c, now)
-	var found [][]stop
+// anyPlan puts the ride into the path at places that rapid draws.
+func anyPlan(t *rapid.T, m geo.Travel, p match.Path, r *ride, id uuid.UUID) (match.Path, bool) {
+	var found []match.Path
+	pickup := match.Stop{Order: id, Kind: trip.Pickup, Spot: r.From, Seats: r.Seats, Earliest: r.Early}
+	dropoff := match.Stop{Order: id, Kind: trip.Dropoff, Spot: r.To, Seats: r.Seats, Latest: r.Late}
+	base := p.Stops
 	for i := range len(base) + 1 {
-		with := slices.Insert(slices.Clone(base), i, stop{r, true})
+		with := slices.Insert(slices.Clone(base), i, pickup)
 		for j := i + 1; j <= len(with); j++ {
-			plan := slices.Insert(slices.Clone(with), j, stop{r, false})
-			if feasible(w, c, spot, at, plan) {
-				found = append(found, plan)
+			if p.Stops = slices.Insert(slices.Clone(with), j, dropoff); feasible(m, p) {
+				found = append(found, p)
 			}
 		}
 	}
 	if len(found) == 0 {
-		return nil, false
+		return p, false
 	}
-	return found[rapid.IntRange(0, len(found)-1).Draw(t, "insertion")], true
+	return rapid.SampledFrom(found).Draw(t, "plan"), true
 }
 
-// without returns the plan without the order.
-func without(plan []stop, r *ride) []stop {
-	return slices.DeleteFunc(slices.Clone(plan), func(s stop) bool { return s.order == r })
+// without returns the path without the order.
+func without(p match.Path, id uuid.UUID) match.Path {
+	p.Stops = slices.DeleteFunc(slices.Clone(p.Stops), func(s match.Stop) bool { return s.Order == id })
+	return p
 }
 
 // Whatever a policy decides, the log of what the world did breaks no rule, and
@@ -313,16 +311,19 @@ func TestWorldKeepsTheRules(t *testing.T) {
 		in := drawInstance(t, m, own)
 		var log bytes.Buffer
 		w := newWorld(m, in, newDecisionLog(&log))
-		stops := 0
-		for _, r := range w.rides {
-			now := r.Early.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "decided after")) * time.Second)
-			w.advance(now, func(*car) { stops++ })
-			changes := arrange(t, w, now, r)
-			if err := w.apply(now, changes); err != nil {
+		now := time.Duration(0)
+		for i, r := range w.rides {
+			now = max(now, r.Known+time.Duration(rapid.IntRange(0, 60).Draw(t, "decided after"))*time.Second)
+			w.advance(now, func(*car) {})
+			if i := slices.IndexFunc(w.cars, func(c *car) bool { return c.place >= 0 && c.due <= now }); i >= 0 {
+				t.Fatalf("at %v vehicle %d has not stopped, due at %v", now, w.cars[i].ID, w.cars[i].due)
+			}
+			plans := arrange(t, w, now, i)
+			if err := w.apply(now, plans); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.advance(Epoch.Add(24*time.Hour), func(*car) { stops++ })
+		w.advance(24*time.Hour, func(*car) {})
 		if err := w.log.close(); err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +333,7 @@ func TestWorldKeepsTheRules(t *testing.T) {
 		}
 		served := 0
 		for _, r := range w.rides {
-			if !r.dropped.IsZero() {
+			if r.served {
 				served++
 			}
 		}
@@ -343,30 +344,64 @@ func TestWorldKeepsTheRules(t *testing.T) {
 	})
 }
 
-// arrange assigns the order somewhere, or moves one that waits for its pickup to another car.
-func arrange(t *rapid.T, w *world, now time.Time, r *ride) (changes []change) {
-	free := func(c *car) bool { return !c.ended && !now.Before(c.Start) }
-	var movable []*ride
-	for _, other := range w.rides {
-		if other.car != nil && other.picked.IsZero() {
-			movable = append(movable, other)
+// arrange assigns the i-th order somewhere, or moves one that waits for its pickup
+// to another car.
+func arrange(t *rapid.T, w *world, now time.Duration, i int) (plans []match.Path) {
+	var movable []int
+	for k, other := range w.rides {
+		if other.car != nil && !other.aboard && !other.served {
+			movable = append(movable, k)
 		}
 	}
 	if len(movable) > 0 && rapid.Bool().Draw(t, "move one") {
-		r = rapid.SampledFrom(movable).Draw(t, "moved")
-	} else if r.car != nil || now.Before(r.Early) {
+		i = rapid.SampledFrom(movable).Draw(t, "moved")
+	} else if w.rides[i].car != nil || now > w.rides[i].Known+time.Minute {
 		return nil
 	}
-	to := rapid.SampledFrom(w.cars).Draw(t, "car")
-	if !free(to) {
+	r, id, to := w.rides[i], idOf(i), rapid.SampledFrom(w.cars).Draw(t, "car")
+	if to.ended || now < to.Known {
 		return nil
 	}
-	plan, ok := anyPlan(t, w, to, now, without(to.plan, r), r)
+	plan, ok := anyPlan(t, w.ground, without(w.snapshot(to, now), id), r, id)
 	if !ok {
 		return nil
 	}
-	if from := r.car; from != nil && from != to {
-		changes = append(changes, change{from, without(from.plan, r)})
+	late := plan
+	late.StartAt += time.Duration(rapid.IntRange(0, 30).Draw(t, "waits")) * time.Second
+	if plan.LeaveAt = 0; feasible(w.ground, late) {
+		plan.LeaveAt = late.StartAt
 	}
-	return append(changes, change{to, plan})
+	if from := r.car; from != nil && from != to {
+		plans = append(plans, without(w.snapshot(from, now), id))
+	}
+	return append(plans, plan)
+}
+
+// A policy that forgets an order that was promised a seat is found out.
+func TestDroppedOrders(t *testing.T) {
+	m := newTown(2, [][3]int{{0, 1, 100}})
+	in := Instance{
+		Vehicles: []Vehicle{{ID: 7, At: m.Node(0), Seats: 1, End: match.NoLimit}},
+		Orders:   []Order{{ID: 5, From: m.Node(0), To: m.Node(1), Seats: 1, Late: time.Minute}},
+	}
+	for aboard, says := range map[bool]string{false: "bench: order 5 was dropped at 0 s", true: "bench: order 5 was dropped at 5 s"} {
+		w := newWorld(m, in, nil)
+		p := w.snapshot(w.cars[0], 0)
+		p.Stops = []match.Stop{
+			{Order: idOf(0), Kind: trip.Pickup, Spot: m.Node(0), Seats: 1},
+			{Order: idOf(0), Kind: trip.Dropoff, Spot: m.Node(1), Seats: 1, Latest: time.Minute},
+		}
+		if err := w.apply(0, []match.Path{p}); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Duration(0)
+		if aboard {
+			now = 5 * time.Second
+			w.advance(now, func(*car) {})
+		}
+		p.Stops = nil
+		if err := w.apply(now, []match.Path{p}); err == nil || err.Error() != says {
+			t.Errorf("%v, want %s", err, says)
+		}
+	}
 }
