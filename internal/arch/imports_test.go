@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"internal/db":            {"migrations"},
 	"internal/db/dbtest":     {"internal/db"},
 	"internal/jobs":          {"internal/db"},
+	"internal/roads":         nil,
 	"internal/sim":           nil,
 	"internal/pay":           {"internal/db", "internal/jobs"},
 	"internal/notify":        {"internal/db", "internal/jobs"},

@@ -36,6 +36,10 @@ type Leg struct {
 	Duration time.Duration
 }
 
+// Unreachable is the leg where there is no way: longer than every leg that there is,
+// and a thousand of its durations still add up without overflow.
+var Unreachable = Leg{Metres: 1e12, Duration: 90 * 24 * time.Hour}
+
 // Spot is a point as a Travel has located it, such as the node of a road network
 // that is nearest to it. Only the Travel that made it knows what Node means.
 type Spot struct {
@@ -49,6 +53,7 @@ type Spot struct {
 type Travel interface {
 	// Locate returns where a vehicle stops for somebody at p.
 	Locate(p Point) Spot
+	// Leg returns the way between two spots, Unreachable if there is none.
 	Leg(from, to Spot) Leg
 	// Pace is the fastest that any leg gets along the great circle, in metres a second.
 	Pace() float64
