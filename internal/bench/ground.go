@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"sort"
 	"time"
 
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/roads"
 )
 
 // Ground is what vehicles drive on.
@@ -45,4 +47,24 @@ func (l line) Turn(driven time.Duration) (geo.Spot, time.Duration) {
 		Lat: l.from.Lat + share*(l.to.Lat-l.from.Lat),
 		Lng: l.from.Lng + share*(l.to.Lng-l.from.Lng),
 	}}, at
+}
+
+// Streets is a road network as ground: vehicles turn at its nodes.
+type Streets struct{ *roads.Network }
+
+// Way implements Ground.
+func (s Streets) Way(from, to geo.Spot) Way { return street{s.Network, s.Path(from, to)} }
+
+// street is a way over the nodes of a network.
+type street struct {
+	network *roads.Network
+	nodes   []geo.Spot
+}
+
+// Turn implements Way.
+func (s street) Turn(driven time.Duration) (geo.Spot, time.Duration) {
+	last := len(s.nodes) - 1
+	after := func(i int) time.Duration { return s.network.Leg(s.nodes[0], s.nodes[i]).Duration }
+	i := sort.Search(last, func(i int) bool { return after(i) >= driven })
+	return s.nodes[i], after(i)
 }

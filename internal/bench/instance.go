@@ -23,13 +23,15 @@ import (
 // Vehicle is one that takes orders once it is known. Times count from the
 // beginning of the instance.
 type Vehicle struct {
-	ID    int
-	At    geo.Spot
-	Seats int
-	Known time.Duration
-	Start time.Duration // it does not leave before
-	Dest  *geo.Spot     // nil: it stays where it has nothing to do
-	End   time.Duration // latest arrival at Dest, or else at its last stop; or match.NoLimit
+	ID       int
+	At       geo.Spot
+	Seats    int
+	Known    time.Duration
+	Start    time.Duration // it does not leave before
+	Leave    time.Duration // for Dest, if nothing else is decided before
+	MaxStops int           // at a time; 0: any number
+	Dest     *geo.Spot     // nil: it stays where it has nothing to do
+	End      time.Duration // latest arrival at Dest, or else at its last stop; or match.NoLimit
 }
 
 // Order is a rider's wish. Times count from the beginning of the instance.
@@ -38,6 +40,7 @@ type Order struct {
 	From, To    geo.Spot
 	Seats       int
 	Known       time.Duration // it cannot be assigned before
+	Until       time.Duration // it is lost if it has no vehicle by then
 	Early, Late time.Duration // pickup not before, dropoff not after
 }
 
@@ -198,7 +201,7 @@ func (p *parser) row() error {
 		return fmt.Errorf("no road leads from node %s to node %s", fields[1], fields[2])
 	}
 	p.in.Orders = append(p.in.Orders, Order{
-		ID: id, From: from, To: to, Seats: q, Known: early, Early: early, Late: late,
+		ID: id, From: from, To: to, Seats: q, Known: early, Until: early + decideWithin, Early: early, Late: late,
 	})
 	return nil
 }

@@ -49,8 +49,8 @@ func TestInstanceIsRead(t *testing.T) {
 			t.Errorf("%s: carpool driver %+v", name, v)
 		}
 		want := []Order{
-			{ID: 4, From: geo.Spot{Node: 7}, To: geo.Spot{Node: 2}, Seats: 2, Late: at(500)},
-			{ID: 3, From: geo.Spot{Node: 5}, To: geo.Spot{Node: 6}, Seats: 1, Known: at(12.5), Early: at(12.5), Late: at(400)},
+			{ID: 4, From: geo.Spot{Node: 7}, To: geo.Spot{Node: 2}, Seats: 2, Until: at(60), Late: at(500)},
+			{ID: 3, From: geo.Spot{Node: 5}, To: geo.Spot{Node: 6}, Seats: 1, Known: at(12.5), Until: at(72.5), Early: at(12.5), Late: at(400)},
 		}
 		if !slices.Equal(in.Orders, want) {
 			t.Errorf("%s: orders %+v, want %+v", name, in.Orders, want)

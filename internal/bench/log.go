@@ -72,3 +72,18 @@ func (l *decisionLog) close() error {
 func clockTime(t time.Duration) string {
 	return strconv.FormatFloat(float64(t.Milliseconds())/1000, 'f', -1, 64)
 }
+
+// writePairs writes a row for each order that was served: on which vehicle, and in
+// which minute since the beginning that was decided for good.
+func (w *world) writePairs(out io.Writer) error {
+	rows := csv.NewWriter(out)
+	_ = rows.Write([]string{"vehicle", "order", "decided_min"}) // the writer keeps its first error
+	for _, r := range w.rides {
+		if r.served {
+			decided := strconv.FormatFloat(r.decided.Minutes(), 'f', -1, 64)
+			_ = rows.Write([]string{strconv.Itoa(r.car.ID), strconv.Itoa(r.ID), decided})
+		}
+	}
+	rows.Flush()
+	return rows.Error()
+}

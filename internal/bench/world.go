@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -18,8 +17,10 @@ import (
 type ride struct {
 	Order
 	direct          geo.Leg
-	car             *car // that it is assigned to
+	car             *car          // that it is assigned to
+	decided         time.Duration // when it was assigned to that
 	picked, dropped time.Duration
+	promised        bool // it has been assigned at some time
 	aboard, served  bool
 }
 
@@ -30,10 +31,14 @@ type car struct {
 	path  match.Path
 	leave time.Duration // when it leaves the path's start, if it has anything to do
 	way   Way           // from there to where it goes; nil until somebody asks
-	due   time.Duration // when it will have done the next stop, or have arrived at its end
-	place int           // in the world's queue; -1: it has nothing to do
+	due   time.Duration // when it will have done the next stop, or have arrived at its end; or idle
+	move  time.Duration // when the dispatcher must be told again where it is; or idle
+	gone  bool          // the dispatcher knows of it no more
 	ended bool          // it has arrived at its end
 }
+
+// idle is when nothing happens to a car.
+const idle time.Duration = -1
 
 // target returns where the car goes, if anywhere.
 func (c *car) target() (geo.Spot, bool) {
@@ -51,16 +56,17 @@ type world struct {
 	ground Ground
 	cars   []*car
 	rides  []*ride
-	queue  queue // of the cars that have something to do
+	stops  agenda
 	log    *decisionLog
 	driven float64 // metres, by all cars
+	open   int     // orders that are assigned and not picked up
 }
 
 func newWorld(ground Ground, in Instance, log *decisionLog) *world {
 	w := &world{ground: ground, log: log}
 	for i, v := range in.Vehicles {
-		c := &car{Vehicle: v, place: -1, path: match.Path{
-			ID: idOf(i), Seats: v.Seats, Start: v.At, StartAt: v.Start, End: v.Dest, EndBy: v.End,
+		c := &car{Vehicle: v, move: idle, path: match.Path{
+			ID: idOf(i), Seats: v.Seats, Start: v.At, StartAt: v.Start, LeaveAt: v.Leave, MaxStops: v.MaxStops, End: v.Dest, EndBy: v.End,
 		}}
 		w.cars = append(w.cars, c)
 		w.aim(c)
@@ -83,10 +89,15 @@ func indexOf(id uuid.UUID) int { return int(binary.BigEndian.Uint64(id[8:])) }
 // advance lets everything happen that is due by now, and calls at with each car
 // that stopped.
 func (w *world) advance(now time.Duration, at func(*car)) {
-	for len(w.queue) > 0 && w.queue[0].due <= now {
-		c := w.queue[0]
-		w.arrive(c)
-		at(c)
+	for {
+		d, ok := w.stops.take(now)
+		if !ok {
+			return
+		}
+		if d.at == d.car.due {
+			w.arrive(d.car)
+			at(d.car)
+		}
 	}
 }
 
@@ -109,6 +120,7 @@ func (w *world) stop(c *car, s match.Stop) {
 	e := entry{vehicle: c.ID, at: c.due, node: s.Spot.Node, event: droppedOff, order: r.ID}
 	if s.Kind == trip.Pickup {
 		r.picked, r.aboard, e.event = c.due, true, pickedUp
+		w.open--
 	} else {
 		r.dropped, r.aboard, r.served = c.due, false, true
 	}
@@ -117,23 +129,17 @@ func (w *world) stop(c *car, s match.Stop) {
 
 // aim works out when the car's next stop is done.
 func (w *world) aim(c *car) {
-	c.way = nil
+	c.way, c.due = nil, idle
 	there, some := c.target()
-	if some {
-		c.leave = max(c.path.StartAt, c.path.LeaveAt)
-		c.due = c.leave + w.ground.Leg(c.path.Start, there).Duration
-		if len(c.path.Stops) > 0 {
-			c.due = max(c.due, c.path.Stops[0].Earliest)
-		}
+	if !some {
+		return
 	}
-	switch {
-	case some && c.place < 0:
-		heap.Push(&w.queue, c)
-	case some:
-		heap.Fix(&w.queue, c.place)
-	case c.place >= 0:
-		heap.Remove(&w.queue, c.place)
+	c.leave = max(c.path.StartAt, c.path.LeaveAt)
+	c.due = c.leave + w.ground.Leg(c.path.Start, there).Duration
+	if len(c.path.Stops) > 0 {
+		c.due = max(c.due, c.path.Stops[0].Earliest)
 	}
+	w.stops.add(c, c.due)
 }
 
 // turn returns where the car can be sent elsewhere, and when it is there.
@@ -193,7 +199,11 @@ func (w *world) replan(c *car, now time.Duration, p match.Path) (taken []*ride) 
 		if r := w.rides[indexOf(id)]; !slices.Contains(old, id) {
 			e.event, e.order = assigned, r.ID
 			w.log.add(e)
-			r.car = c
+			r.car, r.decided = c, now
+			if !r.promised {
+				r.promised = true
+				w.open++
+			}
 		}
 	}
 	if e.event == moved {

@@ -243,6 +243,7 @@ func drawInstance(t *rapid.T, m *town, own bool) (in Instance) {
 	for id := range rapid.IntRange(1, 25).Draw(t, "orders") {
 		o := Order{ID: 100 + id, From: node("from"), To: node("to"), Seats: rapid.IntRange(1, 2).Draw(t, "party")}
 		o.Known = tenths(0, 3000, "known")
+		o.Until = o.Known + decideWithin
 		o.Early = o.Known + tenths(0, 600, "ahead")
 		o.Late = o.Early + m.Leg(o.From, o.To).Duration + tenths(0, 3000, "patience")
 		in.Orders = append(in.Orders, o)
@@ -315,7 +316,7 @@ func TestWorldKeepsTheRules(t *testing.T) {
 		for i, r := range w.rides {
 			now = max(now, r.Known+time.Duration(rapid.IntRange(0, 60).Draw(t, "decided after"))*time.Second)
 			w.advance(now, func(*car) {})
-			if i := slices.IndexFunc(w.cars, func(c *car) bool { return c.place >= 0 && c.due <= now }); i >= 0 {
+			if i := slices.IndexFunc(w.cars, func(c *car) bool { return c.due != idle && c.due <= now }); i >= 0 {
 				t.Fatalf("at %v vehicle %d has not stopped, due at %v", now, w.cars[i].ID, w.cars[i].due)
 			}
 			plans := arrange(t, w, now, i)
