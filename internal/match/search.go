@@ -1,204 +1,271 @@
-// Package match decides on which trip an order rides, and where in its plan.
-//
-// The search is pure and in memory. It assumes what shortest travel times obey,
-// that a detour over a third place is never shorter than the direct way.
 package match
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/golang/geo/r3"
-	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/geo"
-	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// Request is what an order asks of a trip.
-type Request struct {
-	OrderID  uuid.UUID
-	Origin   trip.Place
-	Dest     trip.Place
-	Seats    int
-	Earliest time.Time // pickup not before
-	Latest   time.Time // dropoff not after
-}
-
-// Offer is the best way found to serve a request.
-type Offer struct {
-	Trip      trip.Trip     // with the order in its plan and all times worked out
-	Version   int           // of the trip that the plan was made from
-	Added     time.Duration // driving time that the order adds
-	PickupAt  time.Time
-	DropoffAt time.Time
-}
-
-// insertion is a pair of places in a route's plan: the pickup on legs[pickup],
-// the dropoff on legs[dropoff], which may be the same leg.
-type insertion struct {
-	route           *route
-	pickup, dropoff int
-	added           time.Duration
-	arrival         time.Time // at the dropoff
-}
-
-// betterThan orders insertions: least added driving, then earliest dropoff, then trip id.
-func (a insertion) betterThan(b insertion) bool {
-	switch {
-	case b.route == nil || a.added != b.added:
-		return b.route == nil || a.added < b.added
-	case !a.arrival.Equal(b.arrival):
-		return a.arrival.Before(b.arrival)
-	}
-	return bytes.Compare(a.route.trip.ID[:], b.route.trip.ID[:]) < 0
-}
-
-// via is a leg with another stop put on it.
-type via struct {
-	to, from time.Duration // from the leg's begin to the stop, and on to its end
-	leave    time.Duration // of a pickup: when it is left, counted from the trip's departure
-	open     bool          // whether the stop can be made there, seen by itself
-}
-
-// searcher looks for the best insertion of one request into any number of
-// routes. Its buffers are used again for the next request.
+// searcher looks for the best insertion of one ride into the routes of an index.
+// It goes from the most to the least promising: cells and routes wait in a heap
+// under the least that an insertion there can cost, as the crow flies; only when
+// a route is the most promising of all are travel times asked for. The search
+// ends when nothing left can be better than the best found.
+//
+// Its buffers are used again for the next ride.
 type searcher struct {
+	inserter
 	travel   geo.Travel
-	pace     float64 // of travel
-	start    geo.Spot
-	end      geo.Spot
-	req      Request
-	from, to r3.Vector     // pickup and dropoff on the unit sphere
-	across   time.Duration // from the pickup straight to the dropoff
+	pace     float64
+	from, to r3.Vector // pickup and dropoff on the unit sphere
+	lastPick time.Duration
 	best     insertion
-	pickups  []via
-	dropoffs []via
-	routes   []*route
+	heap     []prospect
+	seen     []uint32 // by slot: the turn in which the route was seen
+	turn     uint32
+	ahead    bool // only paths that start later than now may be used
+	asked    int  // routes whose travel times were asked for
 }
 
-// begin makes the searcher ready for a request.
-func (s *searcher) begin(travel geo.Travel, req Request) {
-	s.travel, s.pace, s.req, s.best = travel, travel.Pace(), req, insertion{}
-	s.start, s.end = travel.Locate(req.Origin.Point), travel.Locate(req.Dest.Point)
-	s.from, s.to = vector(s.start.Point), vector(s.end.Point)
-	s.across = travel.Leg(s.start, s.end).Duration
-	clear(s.routes)
-	s.routes = s.routes[:0]
+// prospect is something that may hold an insertion, and the least that it costs.
+type prospect struct {
+	least time.Duration
+	cell  *cell
+	tree  int
+	route *route
 }
 
-// consider compares the best found so far with the best insertion into the
-// route. Its time grows with the number of pairs of legs.
-func (s *searcher) consider(r *route) {
-	if len(r.trip.Plan)+2 > trip.MaxStops || !s.measurePickups(r) {
-		return
+// unreachable is longer than any leg that can be driven.
+const unreachable = 30 * 24 * time.Hour
+
+// begin makes the searcher ready for a ride and reports whether it can be driven
+// at all in its time.
+func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
+	s.travel, s.pace, s.ride, s.now, s.best = travel, travel.Pace(), ride, now, insertion{}
+	s.from, s.to = vector(ride.From.Point), vector(ride.To.Point)
+	s.across = travel.Leg(ride.From, ride.To).Duration
+	s.lastPick = ride.Latest - s.across
+	s.asked = 0
+	return s.across < unreachable && max(now, ride.Earliest) <= s.lastPick
+}
+
+// search considers the routes of the index.
+func (s *searcher) search(x *index) {
+	s.heap = s.heap[:0]
+	if n := len(x.slots); n > len(s.seen) {
+		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
 	}
-	s.measureDropoffs(r)
-	for i := range r.legs {
-		if s.pickups[i].open {
-			s.considerFrom(r, i)
+	if s.turn++; s.turn == 0 {
+		clear(s.seen)
+		s.turn = 1
+	}
+	for tree := range x.trees {
+		for _, root := range x.trees[tree].roots {
+			s.pushCell(root, tree)
+		}
+	}
+	for len(s.heap) > 0 {
+		next := s.pop()
+		switch {
+		case s.hopeless(next.least):
+			return
+		case next.route != nil:
+			s.consider(next.route)
+		default:
+			s.open(next.cell, next.tree)
 		}
 	}
 }
 
-// measurePickups fills s.pickups and reports whether the order can be picked up
-// on any leg so that the trip goes on as promised.
-func (s *searcher) measurePickups(r *route) (some bool) {
-	s.pickups = s.pickups[:0]
-	earliest := s.req.Earliest.Sub(r.trip.DepartAt)
-	latest := s.req.Latest.Sub(r.trip.DepartAt)
-	for k, leg := range r.legs {
-		if r.load[k]+s.req.Seats > r.trip.Seats || !s.reaches(r, k, s.from) {
-			s.pickups = append(s.pickups, via{})
+// hopeless reports whether nothing of that cost can be the best.
+func (s *searcher) hopeless(least time.Duration) bool {
+	return s.best.route != nil && least > s.best.cost
+}
+
+// open looks into a cell.
+func (s *searcher) open(c *cell, tree int) {
+	for _, child := range c.children {
+		s.pushCell(child, tree)
+	}
+	for i := range c.legs {
+		in := &c.legs[i]
+		if in.opens > s.lastPick || in.shuts < s.ride.Earliest || s.seen[in.route.stands.slot] == s.turn {
 			continue
 		}
-		v := via{
-			to:   s.travel.Leg(r.spots[k], s.start).Duration,
-			from: s.travel.Leg(s.start, r.spots[k+1]).Duration,
+		if s.hopeless(s.leastOn(in, tree)) {
+			continue
 		}
-		v.leave = max(r.leave[k]+v.to, earliest)
-		v.open = v.leave+v.from <= r.latest[k+1] && v.leave+s.across <= latest &&
-			(s.best.route == nil || v.to+v.from-leg <= s.best.added)
-		some = some || v.open
-		s.pickups = append(s.pickups, v)
-	}
-	return some
-}
-
-// measureDropoffs fills s.dropoffs.
-func (s *searcher) measureDropoffs(r *route) {
-	s.dropoffs = s.dropoffs[:0]
-	for k := range r.legs {
-		var v via
-		if v.open = s.reaches(r, k, s.to); v.open {
-			v.to = s.travel.Leg(r.spots[k], s.end).Duration
-			v.from = s.travel.Leg(s.end, r.spots[k+1]).Duration
-		}
-		s.dropoffs = append(s.dropoffs, v)
+		s.seen[in.route.stands.slot] = s.turn
+		s.pushRoute(in.route)
 	}
 }
 
-// reaches tells, without asking for travel times, whether a stop at p on legs[k]
-// might be within the slack and no worse than the best found. It measures
-// straight through the earth, which is never farther than the way around.
-func (s *searcher) reaches(r *route, k int, p r3.Vector) bool {
-	most := r.slack
-	if s.best.route != nil {
-		most = min(most, s.best.added)
+// pushCell puts a cell under the least cost of a pickup on a leg in it: the way
+// from a leg's begin over the pickup to its end is at least twice as long as the
+// way from its middle.
+func (s *searcher) pushCell(c *cell, tree int) {
+	if c == nil {
+		return
 	}
-	through := r.vectors[k].Sub(p).Norm() + p.Sub(r.vectors[k+1]).Norm()
-	return through*geo.EarthRadius <= s.pace*(r.legs[k]+most).Seconds()+1 // a metre for rounding
-}
-
-// considerFrom tries every dropoff after a pickup on legs[i], driving the plan
-// onwards from there until a promise breaks or the seats are taken.
-func (s *searcher) considerFrom(r *route, i int) {
-	pick, latest := s.pickups[i], s.req.Latest.Sub(r.trip.DepartAt)
-	if there, drop := pick.leave+s.across, s.dropoffs[i]; drop.open && there+drop.from <= r.latest[i+1] {
-		s.keep(r, i, i, pick.to+s.across+drop.from-r.legs[i], there)
-	}
-	added := pick.to + pick.from - r.legs[i]
-	arrive := pick.leave + pick.from // at the begin of the next leg
-	for j := i + 1; j < len(r.legs); j++ {
-		if arrive > r.latest[j] || r.load[j]+s.req.Seats > r.trip.Seats {
+	d := c.distance(s.from)
+	var least time.Duration
+	if tree == stays {
+		to := s.straight(d)
+		if s.now+to > s.lastPick {
 			return
 		}
-		leave, drop := max(arrive, r.earliest[j]), s.dropoffs[j]
-		there := leave + drop.to
-		if drop.open && there > latest {
-			return
-		}
-		if drop.open && there+drop.from <= r.latest[j+1] {
-			s.keep(r, i, j, added+drop.to+drop.from-r.legs[j], there)
-		}
-		arrive = leave + r.legs[j]
+		least = to + s.across
+	} else {
+		least = s.straight(2*d - c.reach)
+	}
+	if !s.hopeless(least) {
+		s.push(prospect{least: least, cell: c, tree: tree})
 	}
 }
 
-// keep remembers an insertion that is better than the best so far.
-func (s *searcher) keep(r *route, pickup, dropoff int, added, arrive time.Duration) {
-	in := insertion{r, pickup, dropoff, added, r.trip.DepartAt.Add(arrive)}
-	if in.betterThan(s.best) {
-		s.best = in
+// leastOn returns the least that a pickup on the leg costs.
+func (s *searcher) leastOn(in *indexed, tree int) time.Duration {
+	to := in.begin.Sub(s.from).Norm() * geo.EarthRadius
+	if tree == stays {
+		return s.straight(to) + s.across
+	}
+	return s.straight(to+in.end.Sub(s.from).Norm()*geo.EarthRadius) - in.drive
+}
+
+// straight returns how long so many metres take at least, a metre less for rounding.
+func (s *searcher) straight(metres float64) time.Duration {
+	return max(0, seconds((metres-1)/s.pace))
+}
+
+// pushRoute puts a route under the least cost of an insertion into it.
+func (s *searcher) pushRoute(r *route) {
+	if !s.suits(r) {
+		return
+	}
+	s.estimate(r)
+	if in := s.inserter.best(r); in.route != nil && !s.hopeless(in.cost) {
+		s.push(prospect{least: in.cost, route: r})
 	}
 }
 
-// offer returns the best insertion as a new plan; ok is false when there was none.
-func (s *searcher) offer() (o Offer, ok bool) {
-	in := s.best
-	if in.route == nil {
-		return o, false
+// suits reports whether the route has room for two more stops, and keeps its promises.
+func (s *searcher) suits(r *route) bool {
+	if s.ahead && r.path.StartAt <= s.now {
+		return false
 	}
-	t, req := in.route.trip, s.req
-	plan := make(trip.Plan, 0, len(t.Plan)+2)
-	plan = append(plan, t.Plan[:in.pickup]...)
-	plan = append(plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Pickup, Place: req.Origin, Seats: req.Seats, Earliest: req.Earliest})
-	plan = append(plan, t.Plan[in.pickup:in.dropoff]...)
-	plan = append(plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Dropoff, Place: req.Dest, Seats: req.Seats, Latest: req.Latest})
-	t.Plan = append(plan, t.Plan[in.dropoff:]...)
-	t = t.Reschedule(s.travel)
-	return Offer{
-		Trip: t, Version: in.route.trip.Version, Added: in.added,
-		PickupAt: t.Plan[in.pickup].At, DropoffAt: t.Plan[in.dropoff+1].At,
-	}, true
+	first := &r.visits[0]
+	return (r.path.MaxStops == 0 || len(r.stops())+2 <= r.path.MaxStops) && s.leave(first) <= first.due
+}
+
+// estimate fills in what the stops would take at least, as the crow flies.
+func (s *searcher) estimate(r *route) {
+	n := r.last()
+	s.pickups, s.dropoffs = resize(s.pickups, n), resize(s.dropoffs, n)
+	up, down := s.crow(&r.visits[0], s.from), s.crow(&r.visits[0], s.to)
+	for k := range n {
+		pick, drop := &s.pickups[k], &s.dropoffs[k]
+		*pick, *drop = via{open: k >= r.path.Locked, to: up}, via{open: k >= r.path.Locked, to: down}
+		if !r.stays(k) {
+			up, down = s.crow(&r.visits[k+1], s.from), s.crow(&r.visits[k+1], s.to)
+			pick.from, drop.from = up, down
+		}
+	}
+}
+
+// crow returns how long it takes at least from a visit to p or back.
+func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
+	return s.straight(v.vector.Sub(p).Norm() * geo.EarthRadius)
+}
+
+// consider compares the best found so far with the best insertion into the route.
+func (s *searcher) consider(r *route) {
+	if !s.suits(r) {
+		return
+	}
+	s.asked++
+	s.estimate(r)
+	for k := range s.pickups {
+		s.ask(r, k, &s.pickups[k], s.ride.From)
+		s.ask(r, k, &s.dropoffs[k], s.ride.To)
+	}
+	s.best.improve(s.inserter.best(r))
+}
+
+// ask replaces an estimate by travel times, unless the stop cannot be made there
+// or costs more than the best found.
+func (s *searcher) ask(r *route, k int, v *via, p geo.Spot) {
+	here, after := &r.visits[k], &r.visits[k+1]
+	if v.open = v.open && s.worthwhile(here, after, v); !v.open {
+		return
+	}
+	if v.to = s.travel.Leg(here.Spot, p).Duration; !s.worthwhile(here, after, v) {
+		v.open = false
+		return
+	}
+	if !r.stays(k) {
+		v.from = s.travel.Leg(p, after.Spot).Duration
+	}
+	v.open = max(v.to, v.from) < unreachable && s.worthwhile(here, after, v)
+}
+
+// worthwhile reports whether a stop between two visits can be made in time and
+// for no more than the best found.
+func (s *searcher) worthwhile(here, after *visit, v *via) bool {
+	there := s.leave(here) + v.to
+	return there <= s.ride.Latest && there+v.from <= after.due && !s.hopeless(v.to+v.from-here.leg)
+}
+
+func resize(list []via, n int) []via {
+	if n <= cap(list) {
+		return list[:n]
+	}
+	return make([]via, n, 2*n)
+}
+
+// push and pop keep the heap, least first; of the same cost a route comes before
+// a cell, so that the search ends sooner.
+func (s *searcher) push(p prospect) {
+	h := append(s.heap, p)
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !h[i].before(&h[up]) {
+			break
+		}
+		h[i], h[up] = h[up], h[i]
+		i = up
+	}
+	s.heap = h
+}
+
+func (s *searcher) pop() prospect {
+	h := s.heap
+	top, n := h[0], len(h)-1
+	h[0] = h[n]
+	h[n] = prospect{}
+	h = h[:n]
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < n; c++ {
+			if h[c].before(&h[least]) {
+				least = c
+			}
+		}
+		if least == i {
+			break
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+	s.heap = h
+	return top
+}
+
+func (p *prospect) before(q *prospect) bool {
+	if p.least != q.least {
+		return p.least < q.least
+	}
+	return p.route != nil && q.route == nil
 }

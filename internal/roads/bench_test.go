@@ -155,6 +155,5 @@ func BenchmarkPrepare(b *testing.B) {
 	x := n.router.(byLength)
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB-kept")
 	b.ReportMetric(float64(len(x.out))/float64(n.Nodes()), "entries/node")
-	b.ReportMetric(float64(len(x.bag))/float64(n.Nodes()), "bag/node")
 	runtime.KeepAlive(n)
 }

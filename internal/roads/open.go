@@ -1,11 +1,16 @@
 package roads
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
-// Open reads a road network: the files of ReadEdges, of which path is the prefix.
+// Open reads a road network: OpenStreetMap data if path ends in .pbf (see ReadPBF), or
+// else the two files of which it is the prefix, to be driven at a speed in metres a
+// second (see ReadEdges).
 func Open(ctx context.Context, path string, speed float64) (*Network, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if strings.HasSuffix(path, ".pbf") {
+		return ReadPBF(ctx, path)
 	}
 	return ReadEdges(path, speed)
 }

@@ -64,12 +64,9 @@ func (r byLength) leg(from, to int32) geo.Leg {
 }
 
 // timed is a time in milliseconds, in the upper half, and a distance in decimetres,
-// in the lower: of two ways that take as long the shorter is the better. No road is
-// faster than fastest, so that no sum of distances reaches the upper half.
+// in the lower: of two ways that take as long the shorter is the better. No car gets
+// ahead two decimetres in a millisecond, so no sum of distances reaches the upper half.
 type timed uint64
-
-// fastest road, in decimetres a millisecond.
-const fastest = 2
 
 func newTimed(ms, decimetres uint32) timed { return timed(ms)<<32 | timed(decimetres) }
 
