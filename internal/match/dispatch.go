@@ -81,6 +81,10 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 	d.next = now + d.set.Window
 	left := d.waiting[:0]
 	for _, ride := range d.waiting {
+		if now > ride.DecideBy {
+			d.out.Lost = append(d.out.Lost, ride.Order)
+			continue
+		}
 		p, ok := d.fleet.Insert(ride, now)
 		switch {
 		case ok:

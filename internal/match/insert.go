@@ -183,7 +183,7 @@ func (n *inserter) wait(leave time.Duration) time.Duration {
 
 // improve keeps the other insertion if it is better.
 func (a *insertion) improve(b insertion) {
-	if b.betterThan(*a) {
+	if b.route != nil && b.betterThan(*a) {
 		*a = b
 	}
 }
