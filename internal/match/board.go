@@ -66,14 +66,14 @@ func (b *Board) Search(req Request) (Offer, bool) {
 	b.mu.RLock()
 	s.search(b.index)
 	var found offered
-	if s.best.route != nil {
-		found = b.offered[s.best.route.path.ID]
+	if best := s.best(); best.route != nil {
+		found = b.offered[best.route.path.ID]
 	}
 	b.mu.RUnlock()
 	if found.route == nil {
 		return Offer{}, false
 	}
-	return offer(found.trip, s.best, req, b.travel), true
+	return offer(found.trip, s.best(), req, b.travel), true
 }
 
 // Put brings one trip up to date: the board takes it, or drops it when it takes
@@ -122,6 +122,6 @@ func (b *Board) suits(t trip.Trip) (near geo.Box, fits func(Request) bool) {
 			return false
 		}
 		s.consider(r)
-		return s.best.route != nil
+		return s.best().route != nil
 	}
 }

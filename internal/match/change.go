@@ -84,3 +84,41 @@ func (r *route) ride(order uuid.UUID) (ride Ride, ok bool) {
 	}
 	return ride, ok
 }
+
+// tell returns the route with an order that stays on it.
+func (r *route) tell(order uuid.UUID) *route {
+	n := r.changed(slices.Clone(r.visits), r.path.StartAt)
+	for i := range n.stops() {
+		if v := &n.stops()[i]; v.order == order {
+			v.told = true
+		}
+	}
+	return n
+}
+
+// leaving returns the route as it leaves its start at a time.
+func (r *route) leaving(at time.Duration) *route {
+	n := r.changed(r.visits, r.path.StartAt)
+	n.path.LeaveAt = at
+	return n
+}
+
+// sameStops reports whether two routes of a vehicle make the same stops.
+func (r *route) sameStops(o *route) bool {
+	return slices.EqualFunc(r.stops(), o.stops(), func(a, b visit) bool { return a.order == b.order && a.pickup == b.pickup })
+}
+
+// placement returns when the route serves an order.
+func (r *route) placement(order uuid.UUID) Placement {
+	p := Placement{Order: order, Vehicle: r.path.ID}
+	for k, v := range r.stops() {
+		switch before := r.visits[k]; {
+		case v.order != order:
+		case v.pickup:
+			p.PickupAt = v.leave
+		default:
+			p.DropoffAt = before.leave + before.leg
+		}
+	}
+	return p
+}

@@ -8,84 +8,28 @@ import (
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
-// Fleet holds the paths of vehicles and searches them. It does no I/O, and the
-// same calls give the same results. Not safe for concurrent use.
-type Fleet struct {
-	travel geo.Travel
-	routes map[uuid.UUID]*route
-	index  *index
-	search searcher
+// fleet holds the routes of vehicles, searches them and changes them.
+type fleet struct {
+	travel  geo.Travel
+	now     time.Duration
+	waiting float64 // weight of riders' waiting
+	routes  map[uuid.UUID]*route
+	index   *index
+	before  map[uuid.UUID]*route // as they were before plans were changed at now
+	search  searcher
 }
 
-// Placement is where an order rides, and when.
-type Placement struct {
-	Order     uuid.UUID
-	Vehicle   uuid.UUID
-	Added     time.Duration // driving
-	PickupAt  time.Duration
-	DropoffAt time.Duration
-}
-
-// NewFleet returns a fleet without vehicles.
-func NewFleet(travel geo.Travel) *Fleet {
-	return &Fleet{travel: travel, routes: map[uuid.UUID]*route{}, index: newIndex(travel.Pace())}
-}
-
-// Len returns how many vehicles there are.
-func (f *Fleet) Len() int { return len(f.routes) }
-
-// Put takes a vehicle in, or takes over how its path is now.
-func (f *Fleet) Put(p Path) { f.set(newRoute(p, f.travel)) }
-
-// Drop takes a vehicle out.
-func (f *Fleet) Drop(vehicle uuid.UUID) {
-	if r := f.routes[vehicle]; r != nil {
-		f.index.remove(r)
-		delete(f.routes, vehicle)
+func newFleet(travel geo.Travel, waiting float64) *fleet {
+	f := &fleet{
+		travel: travel, waiting: waiting, index: newIndex(travel.Pace()),
+		routes: map[uuid.UUID]*route{}, before: map[uuid.UUID]*route{},
 	}
-}
-
-// Move tells that a vehicle, on its way to its first stop, can turn at another spot
-// now. It is cheaper than Put.
-func (f *Fleet) Move(vehicle uuid.UUID, start geo.Spot, at time.Duration) {
-	if r := f.routes[vehicle]; r != nil {
-		f.set(r.from(start, at, f.travel))
-	}
-}
-
-// Path returns the path of a vehicle.
-func (f *Fleet) Path(vehicle uuid.UUID) (Path, bool) {
-	r := f.routes[vehicle]
-	if r == nil {
-		return Path{}, false
-	}
-	return r.toPath(), true
-}
-
-// Insert puts the ride where it costs least: least added driving, then the
-// earliest dropoff, then the smallest id of a vehicle. It returns false and
-// changes nothing when no vehicle can serve it.
-func (f *Fleet) Insert(ride Ride, now time.Duration) (Placement, bool) {
-	in := f.find(ride, now)
-	if in.route == nil {
-		return Placement{}, false
-	}
-	r := in.route.with(in, ride, f.travel, now)
-	f.set(r)
-	return r.placement(ride.Order, in.added), true
-}
-
-// find returns the best insertion; its route is nil when there is none.
-func (f *Fleet) find(ride Ride, now time.Duration) insertion {
-	if !f.search.begin(f.travel, ride, now) {
-		return insertion{}
-	}
-	f.search.search(f.index)
-	return f.search.best
+	f.search.waiting = waiting
+	return f
 }
 
 // set puts a route in the place of its vehicle's.
-func (f *Fleet) set(r *route) {
+func (f *fleet) set(r *route) {
 	id := r.path.ID
 	if old := f.routes[id]; old != nil {
 		f.index.replace(old, r)
@@ -95,17 +39,51 @@ func (f *Fleet) set(r *route) {
 	f.routes[id] = r
 }
 
-// placement returns when the route serves an order.
-func (r *route) placement(order uuid.UUID, added time.Duration) Placement {
-	p := Placement{Order: order, Vehicle: r.path.ID, Added: added}
-	for k, v := range r.stops() {
-		switch before := r.visits[k]; {
-		case v.order != order:
-		case v.pickup:
-			p.PickupAt = v.leave
-		default:
-			p.DropoffAt = before.leave + before.leg
+// drop takes a vehicle out.
+func (f *fleet) drop(vehicle uuid.UUID) {
+	if r := f.routes[vehicle]; r != nil {
+		f.index.remove(r)
+		delete(f.routes, vehicle)
+	}
+}
+
+// find returns the best insertions of a ride that cost no more than the limit,
+// best first: at most so many, one a vehicle. The list is overwritten by the next call.
+func (f *fleet) find(ride Ride, most int, limit time.Duration) []insertion {
+	if !f.search.begin(f.travel, ride, f.now) {
+		return nil
+	}
+	f.search.most, f.search.limit = most, limit
+	f.search.search(f.index)
+	return f.search.found
+}
+
+// insert carries out an insertion of the ride.
+func (f *fleet) insert(ride Ride, in insertion) { f.change(in.route.with(in, ride, f.travel, f.now)) }
+
+// remove takes an order out of a vehicle's plan.
+func (f *fleet) remove(r *route, order uuid.UUID) { f.change(r.without(order, f.travel, f.now)) }
+
+// change gives a vehicle another plan.
+func (f *fleet) change(r *route) {
+	id := r.path.ID
+	if _, ok := f.before[id]; !ok {
+		f.before[id] = f.routes[id]
+	}
+	f.set(r)
+}
+
+// cost returns what a route costs: the driving, and what the waiting of the riders
+// weighs who are to be picked up.
+func (f *fleet) cost(r *route) time.Duration {
+	cost := r.drive()
+	if f.waiting == 0 {
+		return cost
+	}
+	for i := range r.stops() {
+		if v := &r.stops()[i]; v.pickup {
+			cost += time.Duration(f.waiting * float64(max(v.leave, f.now+v.driven)-v.earliest))
 		}
 	}
-	return p
+	return cost
 }

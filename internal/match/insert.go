@@ -27,10 +27,10 @@ func (a insertion) betterThan(b insertion) bool {
 	case a.arrival != b.arrival:
 		return a.arrival < b.arrival
 	}
-	return less(a.route.path.ID, b.route.path.ID)
+	return compare(a.route.path.ID, b.route.path.ID) < 0
 }
 
-func less(a, b uuid.UUID) bool { return bytes.Compare(a[:], b[:]) < 0 }
+func compare(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
 
 // via is a leg with another stop put on it.
 type via struct {
@@ -72,9 +72,9 @@ type inserter struct {
 	mounts   []mount // earlier and dearer first
 }
 
-// best returns the best insertion of the ride into the route; its route is nil
+// into returns the best insertion of the ride into the route; its route is nil
 // when there is none.
-func (n *inserter) best(r *route) (found insertion) {
+func (n *inserter) into(r *route) (found insertion) {
 	n.mounts = n.mounts[:0]
 	for j := range n.pickups {
 		v, after := &r.visits[j], &r.visits[j+1]

@@ -150,3 +150,8 @@ func (r *route) toPath() Path {
 	}
 	return p
 }
+
+// has reports whether an order is to be picked up or dropped off.
+func (r *route) has(order uuid.UUID) bool {
+	return slices.ContainsFunc(r.stops(), func(v visit) bool { return v.order == order })
+}

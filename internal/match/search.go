@@ -21,11 +21,14 @@ type searcher struct {
 	pace     float64
 	from, to r3.Vector // pickup and dropoff on the unit sphere
 	lastPick time.Duration
-	best     insertion
+	limit    time.Duration // insertions that cost more are of no use
+	most     int           // of the insertions to find, at most one a route
+	found    []insertion   // best first
 	heap     []prospect
 	seen     []uint32 // by slot: the turn in which the route was seen
 	turn     uint32
-	ahead    bool // only paths that start later than now may be used
+	ahead    bool        // only paths that start later than now may be used
+	blink    func() bool // whether to overlook a route; nil: never
 	asked    int  // routes whose travel times were asked for
 }
 
@@ -43,7 +46,8 @@ const unreachable = 30 * 24 * time.Hour
 // begin makes the searcher ready for a ride and reports whether it can be driven
 // at all in its time.
 func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
-	s.travel, s.pace, s.ride, s.now, s.best = travel, travel.Pace(), ride, now, insertion{}
+	s.travel, s.pace, s.ride, s.now = travel, travel.Pace(), ride, now
+	s.limit, s.most, s.found = NoLimit, 1, s.found[:0]
 	s.from, s.to = vector(ride.From.Point), vector(ride.To.Point)
 	s.across = travel.Leg(ride.From, ride.To).Duration
 	s.lastPick = ride.Latest - s.across
@@ -79,9 +83,9 @@ func (s *searcher) search(x *index) {
 	}
 }
 
-// hopeless reports whether nothing of that cost can be the best.
+// hopeless reports whether nothing of that cost can be among the best.
 func (s *searcher) hopeless(least time.Duration) bool {
-	return s.best.route != nil && least > s.best.cost
+	return least > s.limit || len(s.found) == s.most && least > s.found[len(s.found)-1].cost
 }
 
 // open looks into a cell.
@@ -98,7 +102,9 @@ func (s *searcher) open(c *cell, tree int) {
 			continue
 		}
 		s.seen[in.route.stands.slot] = s.turn
-		s.pushRoute(in.route)
+		if s.blink == nil || !s.blink() {
+			s.pushRoute(in.route)
+		}
 	}
 }
 
@@ -145,7 +151,7 @@ func (s *searcher) pushRoute(r *route) {
 		return
 	}
 	s.estimate(r)
-	if in := s.inserter.best(r); in.route != nil && !s.hopeless(in.cost) {
+	if in := s.inserter.into(r); in.route != nil && !s.hopeless(in.cost) {
 		s.push(prospect{least: in.cost, route: r})
 	}
 }
@@ -190,7 +196,33 @@ func (s *searcher) consider(r *route) {
 		s.ask(r, k, &s.pickups[k], s.ride.From)
 		s.ask(r, k, &s.dropoffs[k], s.ride.To)
 	}
-	s.best.improve(s.inserter.best(r))
+	s.keep(s.inserter.into(r))
+}
+
+// keep remembers an insertion that is among the best.
+func (s *searcher) keep(in insertion) {
+	if in.route == nil || in.cost > s.limit {
+		return
+	}
+	if len(s.found) < s.most {
+		s.found = append(s.found, insertion{})
+	}
+	i := len(s.found) - 1
+	if s.found[i].route != nil && !in.betterThan(s.found[i]) {
+		return
+	}
+	for ; i > 0 && in.betterThan(s.found[i-1]); i-- {
+		s.found[i] = s.found[i-1]
+	}
+	s.found[i] = in
+}
+
+// best returns the best insertion found; its route is nil when there is none.
+func (s *searcher) best() insertion {
+	if len(s.found) == 0 {
+		return insertion{}
+	}
+	return s.found[0]
 }
 
 // ask replaces an estimate by travel times, unless the stop cannot be made there

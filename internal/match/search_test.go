@@ -50,8 +50,8 @@ func best(travel geo.Travel, trips []trip.Trip, req Request) (Offer, bool) {
 		s.consider(newRoute(pathOf(t, travel), travel))
 	}
 	for _, t := range trips {
-		if s.best.route != nil && t.ID == s.best.route.path.ID {
-			return offer(t, s.best, req, travel), true
+		if s.best().route != nil && t.ID == s.best().route.path.ID {
+			return offer(t, s.best(), req, travel), true
 		}
 	}
 	return Offer{}, false
