@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +78,7 @@ func ReadMelbourne(path string, riders int) (Instance, Plane, error) {
 	if err != nil {
 		return Instance{}, Plane{}, fmt.Errorf("%s: %w", path, pathless(err))
 	}
-	in.Name = strings.TrimSuffix(f.Name(), ".csv")
+	in.Name = strings.TrimSuffix(filepath.Base(path), ".csv")
 	return in, ground, nil
 }
 

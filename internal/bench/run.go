@@ -119,6 +119,9 @@ func (r *run) order(now time.Duration) error {
 // obey carries out a decision.
 func (r *run) obey(now time.Duration, d match.Decision) error {
 	err := r.world.apply(now, d.Paths)
+	for _, p := range d.Placed {
+		r.watch.time(func() { r.engine.Told(p.Order, p.Vehicle) })
+	}
 	for _, p := range d.Paths {
 		c := r.world.cars[indexOf(p.ID)]
 		r.told(c, c.path.StartAt)
