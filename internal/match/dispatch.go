@@ -161,7 +161,7 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 	case Windowed:
 		d.assign()
 	case Best:
-		d.assign()
+		d.waiting = slices.DeleteFunc(d.waiting, d.place)
 		d.waiting = d.improve.run(d.waiting, d.new)
 	}
 	d.hold()

@@ -29,7 +29,7 @@ type searcher struct {
 	turn     uint32
 	ahead    bool        // only paths that start later than now may be used
 	blink    func() bool // whether to overlook a route; nil: never
-	asked    int  // routes whose travel times were asked for
+	asked    int         // routes whose travel times were asked for
 }
 
 // prospect is something that may hold an insertion, and the least that it costs.
