@@ -141,6 +141,7 @@ func (d *Dispatcher) Order(ride Ride, now time.Duration) Decision {
 	if d.set.Policy == Instant && d.place(ride) {
 		return d.decision(nil)
 	}
+	ride.known = now
 	d.waiting = append(d.waiting, ride)
 	return Decision{}
 }
