@@ -1,7 +1,9 @@
 package match
 
 import (
+	"os"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -94,5 +96,12 @@ func (d *Dispatcher) loss(ride Ride) time.Duration {
 	if d.set.Unserved == 0 {
 		return 24 * time.Hour
 	}
-	return d.worth(ride)
+	worth := d.worth(ride)
+	if !d.set.Late || ride.DecideBy <= ride.known {
+		return worth
+	}
+	left := float64(ride.DecideBy-d.fleet.now) / float64(ride.DecideBy-ride.known)
+	return worth - time.Duration(theta*left*float64(worth))
 }
+
+var theta, _ = strconv.ParseFloat(os.Getenv("THETA"), 64)

@@ -141,6 +141,7 @@ func (d *Dispatcher) Order(ride Ride, now time.Duration) Decision {
 	if d.set.Policy == Instant && d.place(ride) {
 		return d.decision(nil)
 	}
+	ride.known = now
 	d.waiting = append(d.waiting, ride)
 	return Decision{}
 }
@@ -161,7 +162,7 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 	case Windowed:
 		d.assign()
 	case Best:
-		d.assign()
+		d.waiting = slices.DeleteFunc(d.waiting, d.place)
 		d.waiting = d.improve.run(d.waiting, d.new)
 	}
 	d.hold()

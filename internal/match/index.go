@@ -10,52 +10,73 @@ import (
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
-// finest is the level of the smallest cells of an index, some 300 m wide.
-const finest = 15
-
-// index finds the legs on which a ride can be picked up, nearest first. Every leg
-// of every route stands in one S2 cell, the one of its middle, of a level that
-// suits the leg's length; the cells in use form a tree. Legs on which a path
-// without an end goes on from its last stop have no length and a tree of their
-// own, since a detour over such a leg is one way only.
+// index finds the legs on which a ride can be picked up, those first on which it can
+// cost least. A leg stands in a cell of a tree with all legs that begin in the same
+// S2 cell and end in the same S2 cell: what they have in common bounds from below
+// what a stop costs on any of them, and from above the time there is for it. A cell
+// that becomes full is divided into cells of the next level. Legs on which a path
+// without an end goes on from its last stop have a tree of their own, since a way
+// to a stop there has no way back.
+//
+// Lengths are those straight through the earth, as parts of its radius; a time is
+// the length that is driven in it as fast as can be.
 type index struct {
-	pace  float64 // of the travel
-	trees [2]tree // of legs, and of the legs that stay
-	slots []*route
-	free  []int
+	perSecond float64
+	trees     [2]tree // of legs, and of the legs that stay
+	slots     []*route
+	free      []int
 }
 
+// The trees of an index.
 const (
 	goes = iota
 	stays
 )
 
-// tree holds the cells of an index by their ids, and the roots.
-type tree struct {
-	cells map[s2.CellID]*cell
-	roots [6]*cell
+// fullCell is how many legs a cell has before it is divided, unless its level is the
+// finest, some 40 m wide.
+const (
+	fullCell = 24
+	finest   = 18
+)
+
+// tree is the roots of an index: by the faces of the cube on which legs begin and end.
+type tree [6][6]*cell
+
+// cell is a pair of S2 cells of one level with the legs that lead from the one to the
+// other. The extremes are of all legs that are or were in it or below, until it is empty.
+type cell struct {
+	begins, ends end
+	level        int
+	parent       *cell
+	children     [16]*cell
+	divided      bool
+	legs         []indexed
+	count        int // of legs here and below
+
+	drive        float64 // most
+	span         float64 // most
+	opens, shuts time.Duration
 }
 
-// cell is an S2 cell with the legs that stand in it.
-type cell struct {
-	id       s2.CellID
-	centre   r3.Vector
-	radius   float64 // of the cell, on the unit sphere
-	reach    float64 // a leg here or below, in metres as fast as can be, and its bend, at most
-	parent   *cell
-	children [4]*cell
-	legs     []indexed
-	count    int // of legs here and below
+// end is where the legs of a cell begin, or end.
+type end struct {
+	id     s2.CellID
+	centre r3.Vector
+	radius float64
 }
 
 // indexed is a leg as the index keeps it, so that most legs are told off without
 // a look at their routes.
 type indexed struct {
-	route        *route
-	leg          int
-	begin, end   r3.Vector
-	drive        time.Duration
-	opens, shuts time.Duration // the vehicle is on it, or can be
+	route              *route
+	leg                int
+	begin, end, finish r3.Vector     // finish is the route's end, if it has one
+	drive              float64       // how long the leg is
+	rest               float64       // and the leg with all behind it
+	span               float64       // the time to get from its begin to its end
+	whole              float64       // and to the route's end
+	opens, shuts       time.Duration // the vehicle is on it, or can be
 }
 
 // stands tells where a route stands in an index.
@@ -70,13 +91,7 @@ type spot struct {
 	at   int
 }
 
-func newIndex(pace float64) *index {
-	x := &index{pace: pace}
-	for i := range x.trees {
-		x.trees[i].cells = map[s2.CellID]*cell{}
-	}
-	return x
-}
+func newIndex(pace float64) *index { return &index{perSecond: pace / geo.EarthRadius} }
 
 // add takes a route in.
 func (x *index) add(r *route) {
@@ -107,17 +122,25 @@ func (x *index) replace(old, r *route) {
 
 func (x *index) stand(r *route) {
 	r.stands.legs = make([]spot, r.last())
+	last := &r.visits[r.last()]
 	for k := range r.stands.legs {
 		v, after := &r.visits[k], &r.visits[k+1]
-		in := indexed{route: r, leg: k, begin: v.vector, end: after.vector, drive: v.leg, opens: v.leave, shuts: after.due}
+		in := indexed{
+			route: r, leg: k, begin: v.vector, end: after.vector, finish: last.vector, opens: v.leave, shuts: after.due,
+			drive: x.length(v.leg), rest: x.length(last.driven - v.driven),
+			span: x.length(after.due - v.leave), whole: x.length(last.promise - v.leave),
+		}
 		if r.stays(k) {
 			in.end = v.vector
-			r.stands.legs[k] = x.trees[stays].add(in, 0)
+			x.trees[stays].add(in)
 			continue
 		}
-		r.stands.legs[k] = x.trees[goes].add(in, x.pace*v.leg.Seconds())
+		x.trees[goes].add(in)
 	}
 }
+
+// length returns how far a vehicle gets in a time, as fast as can be.
+func (x *index) length(d time.Duration) float64 { return d.Seconds() * x.perSecond }
 
 func (x *index) leave(r *route) {
 	for k, s := range r.stands.legs {
@@ -129,26 +152,74 @@ func (x *index) leave(r *route) {
 	}
 }
 
-// add puts a leg, so many metres long as fast as can be, where it belongs.
-func (t *tree) add(in indexed, metres float64) spot {
-	chord := in.begin.Add(in.end).Mul(0.5)
-	middle := s2.Point{Vector: in.begin}
-	if chord.Norm() > 0.1 {
-		middle = s2.Point{Vector: chord.Normalize()}
+// add puts a leg where it belongs.
+func (t *tree) add(in indexed) {
+	begin, end := leaf(in.begin), leaf(in.end)
+	root := &t[begin.Face()][end.Face()]
+	if *root == nil {
+		*root = newCell(nil, 0, begin, end)
 	}
-	bend := middle.Sub(chord).Norm() * geo.EarthRadius
-	c := t.cell(s2.CellIDFromLatLng(s2.LatLngFromPoint(middle)).Parent(levelFor(metres)))
-	c.legs = append(c.legs, in)
-	for up := c; up != nil; up = up.parent {
-		up.count++
-		up.reach = max(up.reach, metres+2*bend)
+	c := *root
+	for c.take(&in); c.divided; c.take(&in) {
+		c = c.child(begin, end)
 	}
-	return spot{c, len(c.legs) - 1}
+	c.put(in)
+	if len(c.legs) > fullCell && c.level < finest {
+		c.divide()
+	}
 }
 
-// levelFor returns the level of cells about half as wide as a leg.
-func levelFor(metres float64) int {
-	return min(finest, s2.AvgEdgeMetric.ClosestLevel(max(metres, 1)/2/geo.EarthRadius))
+func leaf(v r3.Vector) s2.CellID { return s2.CellIDFromLatLng(s2.LatLngFromPoint(s2.Point{Vector: v})) }
+
+func newCell(parent *cell, level int, begin, end s2.CellID) *cell {
+	return &cell{
+		parent: parent, level: level, begins: newEnd(begin.Parent(level)), ends: newEnd(end.Parent(level)),
+		drive: math.Inf(-1), span: math.Inf(-1), opens: NoLimit, shuts: never,
+	}
+}
+
+func newEnd(id s2.CellID) end {
+	e := end{id: id, centre: id.Point().Vector}
+	for k, whole := 0, s2.CellFromCellID(id); k < 4; k++ {
+		e.radius = max(e.radius, whole.Vertex(k).Sub(e.centre).Norm())
+	}
+	return e
+}
+
+// distance returns the least distance from p to where the legs begin, or end.
+func (e *end) distance(p r3.Vector) float64 { return max(0, e.centre.Sub(p).Norm()-e.radius) }
+
+// take counts a leg that is put here or below.
+func (c *cell) take(in *indexed) {
+	c.count++
+	c.drive, c.span = max(c.drive, in.drive), max(c.span, in.span)
+	c.opens, c.shuts = min(c.opens, in.opens), max(c.shuts, in.shuts)
+}
+
+// put puts a leg here.
+func (c *cell) put(in indexed) {
+	c.legs = append(c.legs, in)
+	in.route.stands.legs[in.leg] = spot{c, len(c.legs) - 1}
+}
+
+// child returns the cell of the next level for a leg, and makes it where missing.
+func (c *cell) child(begin, end s2.CellID) *cell {
+	child := &c.children[begin.ChildPosition(c.level+1)<<2|end.ChildPosition(c.level+1)]
+	if *child == nil {
+		*child = newCell(c, c.level+1, begin, end)
+	}
+	return *child
+}
+
+// divide moves the legs to cells of the next level.
+func (c *cell) divide() {
+	c.divided = true
+	for _, in := range c.legs {
+		child := c.child(leaf(in.begin), leaf(in.end))
+		child.take(&in)
+		child.put(in)
+	}
+	c.legs = nil
 }
 
 // remove takes a leg out of its cell, and cells out that have become empty.
@@ -164,48 +235,13 @@ func (t *tree) remove(s spot) {
 	for c != nil {
 		c.count--
 		up := c.parent
-		if c.count == 0 {
-			t.drop(c)
+		switch {
+		case c.count > 0:
+		case up == nil:
+			t[c.begins.id.Face()][c.ends.id.Face()] = nil
+		default:
+			up.children[c.begins.id.ChildPosition(c.level)<<2|c.ends.id.ChildPosition(c.level)] = nil
 		}
 		c = up
 	}
-}
-
-func (t *tree) drop(c *cell) {
-	delete(t.cells, c.id)
-	if c.parent == nil {
-		t.roots[c.id.Face()] = nil
-		return
-	}
-	c.parent.children[c.id.ChildPosition(c.id.Level())] = nil
-}
-
-// cell returns the cell of an id and makes it and those around it where missing.
-func (t *tree) cell(id s2.CellID) *cell {
-	if c := t.cells[id]; c != nil {
-		return c
-	}
-	c := &cell{id: id, centre: id.Point().Vector}
-	for k, whole := 0, s2.CellFromCellID(id); k < 4; k++ {
-		c.radius = max(c.radius, whole.Vertex(k).Sub(c.centre).Norm())
-	}
-	t.cells[id] = c
-	if id.Level() == 0 {
-		t.roots[id.Face()] = c
-		return c
-	}
-	c.parent = t.cell(id.Parent(id.Level() - 1))
-	c.parent.children[id.ChildPosition(id.Level())] = c
-	return c
-}
-
-// distance returns the least distance in metres, straight through the earth, from
-// a point on the unit sphere to the cell.
-func (c *cell) distance(p r3.Vector) float64 {
-	return max(0, c.centre.Sub(p).Norm()-c.radius) * geo.EarthRadius
-}
-
-// seconds converts to a Duration, saturating.
-func seconds(s float64) time.Duration {
-	return time.Duration(min(s*float64(time.Second), math.MaxInt64/8))
 }

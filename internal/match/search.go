@@ -21,23 +21,20 @@ type searcher struct {
 	pace     float64
 	from, to r3.Vector // pickup and dropoff on the unit sphere
 	lastPick time.Duration
-	limit    time.Duration // insertions that cost more are of no use
-	most     int           // of the insertions to find, at most one a route
-	found    []insertion   // best first
-	heap     []prospect
-	seen     []uint32 // by slot: the turn in which the route was seen
-	turn     uint32
-	ahead    bool        // only paths that start later than now may be used
-	blink    func() bool // whether to overlook a route; nil: never
-	asked    int  // routes whose travel times were asked for
-}
 
-// prospect is something that may hold an insertion, and the least that it costs.
-type prospect struct {
-	least time.Duration
-	cell  *cell
-	tree  int
-	route *route
+	perSecond    float64 // of the index
+	acrossLength float64
+	reachable    float64 // in time for the pickup, from now on
+
+	limit time.Duration // insertions that cost more are of no use
+	most  int           // of the insertions to find, at most one a route
+	found []insertion   // best first
+	heap  []prospect
+	seen  []uint32 // by slot: the turn in which the route was seen
+	turn  uint32
+	ahead bool        // only paths that start later than now may be used
+	blink func() bool // whether to overlook a route; nil: never
+	asked int         // routes whose travel times were asked for
 }
 
 // unreachable is longer than any leg that can be driven.
@@ -57,17 +54,12 @@ func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
 
 // search considers the routes of the index.
 func (s *searcher) search(x *index) {
-	s.heap = s.heap[:0]
-	if n := len(x.slots); n > len(s.seen) {
-		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
-	}
-	if s.turn++; s.turn == 0 {
-		clear(s.seen)
-		s.turn = 1
-	}
+	s.start(x)
 	for tree := range x.trees {
-		for _, root := range x.trees[tree].roots {
-			s.pushCell(root, tree)
+		for i := range x.trees[tree] {
+			for _, root := range x.trees[tree][i] {
+				s.pushCell(root, tree)
+			}
 		}
 	}
 	for len(s.heap) > 0 {
@@ -83,6 +75,21 @@ func (s *searcher) search(x *index) {
 	}
 }
 
+// start forgets what the last search has seen.
+func (s *searcher) start(x *index) {
+	s.heap = s.heap[:0]
+	s.perSecond = x.perSecond
+	s.acrossLength = x.length(s.across)
+	s.reachable = x.length(s.lastPick - s.now)
+	if n := len(x.slots); n > len(s.seen) {
+		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
+	}
+	if s.turn++; s.turn == 0 {
+		clear(s.seen)
+		s.turn = 1
+	}
+}
+
 // hopeless reports whether nothing of that cost can be among the best.
 func (s *searcher) hopeless(least time.Duration) bool {
 	return least > s.limit || len(s.found) == s.most && least > s.found[len(s.found)-1].cost
@@ -90,15 +97,18 @@ func (s *searcher) hopeless(least time.Duration) bool {
 
 // open looks into a cell.
 func (s *searcher) open(c *cell, tree int) {
-	for _, child := range c.children {
-		s.pushCell(child, tree)
+	if c.divided {
+		for _, child := range c.children {
+			s.pushCell(child, tree)
+		}
+		return
 	}
 	for i := range c.legs {
 		in := &c.legs[i]
 		if in.opens > s.lastPick || in.shuts < s.ride.Earliest || s.seen[in.route.stands.slot] == s.turn {
 			continue
 		}
-		if s.hopeless(s.leastOn(in, tree)) {
+		if least, ok := s.leastOn(in, tree); !ok || s.hopeless(s.duration(least)) {
 			continue
 		}
 		s.seen[in.route.stands.slot] = s.turn
@@ -108,41 +118,58 @@ func (s *searcher) open(c *cell, tree int) {
 	}
 }
 
-// pushCell puts a cell under the least cost of a pickup on a leg in it: the way
-// from a leg's begin over the pickup to its end is at least twice as long as the
-// way from its middle.
+// rounding is what lengths are shortened by against rounding: a metre.
+const rounding = 1 / geo.EarthRadius
+
+// pushCell puts a cell under the least cost of a pickup on a leg in it.
 func (s *searcher) pushCell(c *cell, tree int) {
-	if c == nil {
+	if c == nil || c.opens > s.lastPick || c.shuts < s.ride.Earliest {
 		return
 	}
-	d := c.distance(s.from)
-	var least time.Duration
-	if tree == stays {
-		to := s.straight(d)
-		if s.now+to > s.lastPick {
+	to := c.begins.distance(s.from)
+	if to > s.reachable+rounding {
+		return
+	}
+	least := to + s.acrossLength
+	if tree == goes {
+		over := to + c.ends.distance(s.from)
+		if over > c.span+rounding {
 			return
 		}
-		least = to + s.across
-	} else {
-		least = s.straight(2*d - c.reach)
+		least = over - c.drive
 	}
-	if !s.hopeless(least) {
+	if least := s.duration(least); !s.hopeless(least) {
 		s.push(prospect{least: least, cell: c, tree: tree})
 	}
 }
 
-// leastOn returns the least that a pickup on the leg costs.
-func (s *searcher) leastOn(in *indexed, tree int) time.Duration {
-	to := in.begin.Sub(s.from).Norm() * geo.EarthRadius
-	if tree == stays {
-		return s.straight(to) + s.across
+// leastOn returns the least that a pickup on the leg adds, and whether there may be
+// time for it: on the leg, and from its begin over pickup and dropoff to the
+// route's end.
+func (s *searcher) leastOn(in *indexed, tree int) (least float64, ok bool) {
+	to := in.begin.Sub(s.from).Norm()
+	over := to + s.acrossLength
+	if in.route.path.End != nil {
+		over += in.finish.Sub(s.to).Norm()
+		ok = over <= in.whole+rounding
+	} else {
+		ok = to <= s.reachable+rounding
 	}
-	return s.straight(to+in.end.Sub(s.from).Norm()*geo.EarthRadius) - in.drive
+	if !ok || tree == stays {
+		return over, ok
+	}
+	round := to + in.end.Sub(s.from).Norm()
+	return max(over-in.rest, round-in.drive), round <= in.span+rounding
 }
 
-// straight returns how long so many metres take at least, a metre less for rounding.
-func (s *searcher) straight(metres float64) time.Duration {
-	return max(0, seconds((metres-1)/s.pace))
+// duration returns how long a length takes at least, and never less than nothing.
+func (s *searcher) duration(length float64) time.Duration {
+	return max(0, seconds((length-rounding)/s.perSecond))
+}
+
+// seconds converts to a Duration that can still be added to a time.
+func seconds(s float64) time.Duration {
+	return time.Duration(min(s*float64(time.Second), float64(NoLimit/4)))
 }
 
 // pushRoute puts a route under the least cost of an insertion into it.
@@ -182,7 +209,7 @@ func (s *searcher) estimate(r *route) {
 
 // crow returns how long it takes at least from a visit to p or back.
 func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
-	return s.straight(v.vector.Sub(p).Norm() * geo.EarthRadius)
+	return max(0, seconds((v.vector.Sub(p).Norm()*geo.EarthRadius-1)/s.pace))
 }
 
 // consider compares the best found so far with the best insertion into the route.
@@ -254,50 +281,4 @@ func resize(list []via, n int) []via {
 		return list[:n]
 	}
 	return make([]via, n, 2*n)
-}
-
-// push and pop keep the heap, least first; of the same cost a route comes before
-// a cell, so that the search ends sooner.
-func (s *searcher) push(p prospect) {
-	h := append(s.heap, p)
-	i := len(h) - 1
-	for i > 0 {
-		up := (i - 1) / 2
-		if !h[i].before(&h[up]) {
-			break
-		}
-		h[i], h[up] = h[up], h[i]
-		i = up
-	}
-	s.heap = h
-}
-
-func (s *searcher) pop() prospect {
-	h := s.heap
-	top, n := h[0], len(h)-1
-	h[0] = h[n]
-	h[n] = prospect{}
-	h = h[:n]
-	for i := 0; ; {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < n; c++ {
-			if h[c].before(&h[least]) {
-				least = c
-			}
-		}
-		if least == i {
-			break
-		}
-		h[i], h[least] = h[least], h[i]
-		i = least
-	}
-	s.heap = h
-	return top
-}
-
-func (p *prospect) before(q *prospect) bool {
-	if p.least != q.least {
-		return p.least < q.least
-	}
-	return p.route != nil && q.route == nil
 }
