@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"internal/db":            {"migrations"},
 	"internal/db/dbtest":     {"internal/db"},
 	"internal/jobs":          {"internal/db"},
+	"internal/osrm":          nil,
 	"internal/roads":         nil,
 	"internal/sim":           nil,
 	"internal/pay":           {"internal/db", "internal/jobs"},
@@ -62,6 +63,7 @@ var reserved = map[string][]string{
 	"gorm.io/driver/mysql":                    {"internal/db"},
 	"github.com/golang-jwt/jwt/v5":            {"internal/account"},
 	"github.com/golang/geo":                   {"internal/match"},
+	"github.com/hashicorp/golang-lru/v2":      {"internal/osrm"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"internal/sim"},
 }
 
