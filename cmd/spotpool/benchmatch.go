@@ -161,8 +161,10 @@ const (
 
 // run runs the instance and prints the report.
 func (o benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	in, options, err := o.read()
-	if err != nil {
+	in, options, err := o.read(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return usageError{err}
 	}
 	options.Settings, options.Progress = o.settings, stderr
@@ -186,7 +188,7 @@ func (o benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err er
 }
 
 // read returns the instance and the options that come with it.
-func (o benchOptions) read() (in bench.Instance, options bench.Options, err error) {
+func (o benchOptions) read(ctx context.Context) (in bench.Instance, options bench.Options, err error) {
 	began := time.Now()
 	switch {
 	case o.city:
@@ -200,7 +202,7 @@ func (o benchOptions) read() (in bench.Instance, options bench.Options, err erro
 		options.Depart, options.LogPairs = true, true
 	default:
 		var network *roads.Network
-		if network, err = roads.ReadEdges(o.roads, cargoSpeed); err != nil {
+		if network, err = roads.ReadEdges(ctx, o.roads, cargoSpeed); err != nil {
 			return in, options, err
 		}
 		options.Prepared, options.Ground = time.Since(began), bench.Streets{Network: network}

@@ -26,10 +26,13 @@ type Options struct {
 // dispatcher drops an order.
 func Run(ctx context.Context, in Instance, o Options) (Report, error) {
 	r := newRun(in, o)
+	bar := newBar(o.Progress, len(in.Orders))
+	defer func() { _ = bar.Finish() }()
 	for now, more := r.next(); more; now, more = r.next() {
 		if err := cmp.Or(ctx.Err(), r.step(now)); err != nil {
 			return Report{}, err
 		}
+		_ = bar.Set(len(in.Orders) - len(r.left))
 	}
 	r.world.advance(match.NoLimit, func(*car) {})
 	if o.LogPairs && o.Log != nil {
