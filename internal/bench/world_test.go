@@ -185,6 +185,9 @@ func judge(m *town, in Instance, log []byte) (v verdict) {
 				fail("%v: unknown event", r)
 			}
 		}
+		if c := cars[id]; c.Dest != nil && now+m.Leg(m.Node(int(at)), *c.Dest).Duration.Seconds() > c.End.Seconds()+slack {
+			fail("vehicle %d cannot be at its end by %v", id, c.End)
+		}
 		if len(aboard)+len(held) > 0 {
 			fail("vehicle %d ends with %v held and %v aboard", id, held, aboard)
 		}
