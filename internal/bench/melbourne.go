@@ -147,9 +147,9 @@ func readPerson(record []string, cells []int) (p person, err error) {
 	}
 	switch {
 	case n[0] != math.Trunc(n[0]) || n[0] < 0:
-		err = fmt.Errorf("Announcement is not an id: %g", n[0])
+		err = fmt.Errorf("the Announcement %g is no id", n[0])
 	case n[2] < 0:
-		err = fmt.Errorf("Earliesttime lies before the day: %g", n[2])
+		err = fmt.Errorf("the Earliesttime %g lies before the day", n[2])
 	case !p.from.Valid() || !p.to.Valid():
 		err = errors.New("a place is off the globe")
 	}

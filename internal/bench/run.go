@@ -176,13 +176,10 @@ func (r *run) departs(c *car) bool { return r.Depart && c.Dest != nil }
 
 // told notes that the dispatcher knows where the car is as long as it is not later than until.
 func (r *run) told(c *car, until time.Duration) {
-	c.move = idle
-	switch {
-	case c.due == idle:
+	if c.move = idle; c.due == idle {
 		return
-	case r.departs(c):
-		c.move = c.leave
-	default:
+	}
+	if c.move = c.leave + 1; !r.departs(c) {
 		c.move = max(c.leave, until) + 1
 	}
 	r.moves.add(c, c.move)
