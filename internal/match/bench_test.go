@@ -100,7 +100,7 @@ func (c *city) board(n int) *Board {
 			DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
 		}.Reschedule(geo.DefaultTravel))
 	}
-	for range n {
+	for range n / 2 {
 		if offer, ok := board.Search(c.request()); ok {
 			offer.Trip.Version++
 			board.Put(offer.Trip)

@@ -48,7 +48,7 @@ type offered struct {
 func NewBoard(source Source, travel geo.Travel, c clock.Clock, log *slog.Logger) *Board {
 	return &Board{
 		source: source, travel: travel, clock: c, log: log,
-		offered: map[uuid.UUID]offered{}, versions: map[uuid.UUID]int{}, index: newIndex(travel.Pace()),
+		offered: map[uuid.UUID]offered{}, versions: map[uuid.UUID]int{}, index: newIndex(travel),
 		rounds:    rounds{turn: make(chan struct{}, 1), fresh: c.Now()},
 		searchers: sync.Pool{New: func() any { return &searcher{ahead: true} }},
 	}

@@ -123,7 +123,7 @@ func TestPutKeepsTheNewest(t *testing.T) {
 			t.Errorf("after %s: found %v, version %d, %d on the board", step.what, ok, got.Version, board.Len())
 		}
 	}
-	if board.index.trees != [2]tree{} {
+	if board.index.trees != [3]tree{} {
 		t.Error("cells are left in an empty index")
 	}
 }

@@ -21,7 +21,7 @@ type fleet struct {
 
 func newFleet(travel geo.Travel, waiting float64) *fleet {
 	f := &fleet{
-		travel: travel, waiting: waiting, index: newIndex(travel.Pace()),
+		travel: travel, waiting: waiting, index: newIndex(travel),
 		routes: map[uuid.UUID]*route{}, before: map[uuid.UUID]*route{},
 	}
 	f.search.waiting = waiting

@@ -12,25 +12,24 @@ import (
 
 // index finds the legs on which a ride can be picked up, those first on which it can
 // cost least. A leg stands in a cell of a tree with all legs that begin in the same
-// S2 cell and end in the same S2 cell: what they have in common bounds from below
-// what a stop costs on any of them, and from above the time there is for it. A cell
-// that becomes full is divided into cells of the next level. Legs on which a path
-// without an end goes on from its last stop have a tree of their own, since a way
-// to a stop there has no way back.
+// S2 cell and lead to the same S2 cell: what they have in common bounds from below
+// what a ride costs on any of them, and from above the time there is for it. A cell
+// that becomes full is divided into cells of the next level.
 //
 // Lengths are those straight through the earth, as parts of its radius; a time is
 // the length that is driven in it as fast as can be.
 type index struct {
-	perSecond float64
-	trees     [2]tree // of legs, and of the legs that stay
-	slots     []*route
-	free      []int
+	perNano float64
+	trees   [3]tree
+	slots   []*route
+	free    []int
 }
 
-// The trees of an index.
+// The trees of an index differ in where a leg leads to and how its cost is bounded.
 const (
-	goes = iota
-	stays
+	homing = iota // legs of paths with an end lead to that end: over pickup and dropoff
+	goes          // other legs lead to the next stop: over the pickup
+	stays         // on these a path without an end goes on from its last stop, with no way back
 )
 
 // fullCell is how many legs a cell has before it is divided, unless its level is the
@@ -40,11 +39,11 @@ const (
 	finest   = 18
 )
 
-// tree is the roots of an index: by the faces of the cube on which legs begin and end.
+// tree is some roots: by the faces of the cube on which legs begin and which they lead to.
 type tree [6][6]*cell
 
 // cell is a pair of S2 cells of one level with the legs that lead from the one to the
-// other. The extremes are of all legs that are or were in it or below, until it is empty.
+// other. The extremes are of all legs that are or were in it or below.
 type cell struct {
 	begins, ends end
 	level        int
@@ -54,12 +53,13 @@ type cell struct {
 	legs         []indexed
 	count        int // of legs here and below
 
-	drive        float64 // most
-	span         float64 // most
-	opens, shuts time.Duration
+	drive       float64       // most, from a leg's begin to where it leads
+	span        float64       // most time for it
+	opens, last time.Duration // the first and the last time that a leg is begun at
+	shuts       time.Duration
 }
 
-// end is where the legs of a cell begin, or end.
+// end is where the legs of a cell begin, or lead to.
 type end struct {
 	id     s2.CellID
 	centre r3.Vector
@@ -70,7 +70,7 @@ type end struct {
 // a look at their routes.
 type indexed struct {
 	route              *route
-	leg                int
+	slot, leg          int
 	begin, end, finish r3.Vector     // finish is the route's end, if it has one
 	drive              float64       // how long the leg is
 	rest               float64       // and the leg with all behind it
@@ -91,7 +91,12 @@ type spot struct {
 	at   int
 }
 
-func newIndex(pace float64) *index { return &index{perSecond: pace / geo.EarthRadius} }
+func newIndex(travel geo.Travel) *index { return &index{perNano: perNano(travel)} }
+
+// perNano returns the length that is driven in a nanosecond as fast as can be.
+func perNano(travel geo.Travel) float64 {
+	return travel.Pace() / float64(time.Second) / geo.EarthRadius
+}
 
 // add takes a route in.
 func (x *index) add(r *route) {
@@ -126,35 +131,48 @@ func (x *index) stand(r *route) {
 	for k := range r.stands.legs {
 		v, after := &r.visits[k], &r.visits[k+1]
 		in := indexed{
-			route: r, leg: k, begin: v.vector, end: after.vector, finish: last.vector, opens: v.leave, shuts: after.due,
+			route: r, slot: r.stands.slot, leg: k, begin: v.vector, end: after.vector, finish: last.vector, opens: v.leave, shuts: after.due,
 			drive: x.length(v.leg), rest: x.length(last.driven - v.driven),
 			span: x.length(after.due - v.leave), whole: x.length(last.promise - v.leave),
 		}
-		if r.stays(k) {
-			in.end = v.vector
-			x.trees[stays].add(in)
-			continue
-		}
-		x.trees[goes].add(in)
+		x.trees[r.tree(k)].add(in)
 	}
 }
 
+// tree returns in which tree leg k stands.
+func (r *route) tree(k int) int {
+	switch {
+	case r.path.End != nil:
+		return homing
+	case r.stays(k):
+		return stays
+	}
+	return goes
+}
+
+// leads returns where a leg leads to, how long the way is and the time for it.
+func (in *indexed) leads() (to r3.Vector, drive, span float64) {
+	switch in.route.tree(in.leg) {
+	case homing:
+		return in.finish, in.rest, in.whole
+	case stays:
+		return in.begin, 0, in.span
+	}
+	return in.end, in.drive, in.span
+}
+
 // length returns how far a vehicle gets in a time, as fast as can be.
-func (x *index) length(d time.Duration) float64 { return d.Seconds() * x.perSecond }
+func (x *index) length(d time.Duration) float64 { return float64(d) * x.perNano }
 
 func (x *index) leave(r *route) {
 	for k, s := range r.stands.legs {
-		if r.stays(k) {
-			x.trees[stays].remove(s)
-			continue
-		}
-		x.trees[goes].remove(s)
+		x.trees[r.tree(k)].remove(s)
 	}
 }
 
 // add puts a leg where it belongs.
 func (t *tree) add(in indexed) {
-	begin, end := leaf(in.begin), leaf(in.end)
+	begin, end := in.leaves()
 	root := &t[begin.Face()][end.Face()]
 	if *root == nil {
 		*root = newCell(nil, 0, begin, end)
@@ -169,12 +187,18 @@ func (t *tree) add(in indexed) {
 	}
 }
 
+// leaves returns the smallest S2 cells where a leg begins and which it leads to.
+func (in *indexed) leaves() (begin, end s2.CellID) {
+	to, _, _ := in.leads()
+	return leaf(in.begin), leaf(to)
+}
+
 func leaf(v r3.Vector) s2.CellID { return s2.CellIDFromLatLng(s2.LatLngFromPoint(s2.Point{Vector: v})) }
 
 func newCell(parent *cell, level int, begin, end s2.CellID) *cell {
 	return &cell{
 		parent: parent, level: level, begins: newEnd(begin.Parent(level)), ends: newEnd(end.Parent(level)),
-		drive: math.Inf(-1), span: math.Inf(-1), opens: NoLimit, shuts: never,
+		drive: math.Inf(-1), span: math.Inf(-1), opens: NoLimit, last: never, shuts: never,
 	}
 }
 
@@ -186,14 +210,15 @@ func newEnd(id s2.CellID) end {
 	return e
 }
 
-// distance returns the least distance from p to where the legs begin, or end.
+// distance returns the least distance from p to where the legs begin, or lead to.
 func (e *end) distance(p r3.Vector) float64 { return max(0, e.centre.Sub(p).Norm()-e.radius) }
 
 // take counts a leg that is put here or below.
 func (c *cell) take(in *indexed) {
 	c.count++
-	c.drive, c.span = max(c.drive, in.drive), max(c.span, in.span)
-	c.opens, c.shuts = min(c.opens, in.opens), max(c.shuts, in.shuts)
+	_, drive, span := in.leads()
+	c.drive, c.span = max(c.drive, drive), max(c.span, span)
+	c.opens, c.last, c.shuts = min(c.opens, in.opens), max(c.last, in.opens), max(c.shuts, in.shuts)
 }
 
 // put puts a leg here.
@@ -215,7 +240,7 @@ func (c *cell) child(begin, end s2.CellID) *cell {
 func (c *cell) divide() {
 	c.divided = true
 	for _, in := range c.legs {
-		child := c.child(leaf(in.begin), leaf(in.end))
+		child := c.child(in.leaves())
 		child.take(&in)
 		child.put(in)
 	}

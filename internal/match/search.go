@@ -22,9 +22,8 @@ type searcher struct {
 	from, to r3.Vector // pickup and dropoff on the unit sphere
 	lastPick time.Duration
 
-	perSecond    float64 // of the index
+	perNano      float64 // length of the index's
 	acrossLength float64
-	reachable    float64 // in time for the pickup, from now on
 
 	limit time.Duration // insertions that cost more are of no use
 	most  int           // of the insertions to find, at most one a route
@@ -43,10 +42,12 @@ const unreachable = 30 * 24 * time.Hour
 // begin makes the searcher ready for a ride and reports whether it can be driven
 // at all in its time.
 func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
-	s.travel, s.pace, s.ride, s.now = travel, travel.Pace(), ride, now
+	s.travel, s.ride, s.now = travel, ride, now
 	s.limit, s.most, s.found = NoLimit, 1, s.found[:0]
 	s.from, s.to = vector(ride.From.Point), vector(ride.To.Point)
 	s.across = travel.Leg(ride.From, ride.To).Duration
+	s.perNano = perNano(travel)
+	s.acrossLength = float64(s.across) * s.perNano
 	s.lastPick = ride.Latest - s.across
 	s.asked = 0
 	return s.across < unreachable && max(now, ride.Earliest) <= s.lastPick
@@ -78,9 +79,6 @@ func (s *searcher) search(x *index) {
 // start forgets what the last search has seen.
 func (s *searcher) start(x *index) {
 	s.heap = s.heap[:0]
-	s.perSecond = x.perSecond
-	s.acrossLength = x.length(s.across)
-	s.reachable = x.length(s.lastPick - s.now)
 	if n := len(x.slots); n > len(s.seen) {
 		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
 	}
@@ -105,13 +103,14 @@ func (s *searcher) open(c *cell, tree int) {
 	}
 	for i := range c.legs {
 		in := &c.legs[i]
-		if in.opens > s.lastPick || in.shuts < s.ride.Earliest || s.seen[in.route.stands.slot] == s.turn {
+		if in.opens > s.lastPick || in.shuts < s.ride.Earliest {
 			continue
 		}
-		if least, ok := s.leastOn(in, tree); !ok || s.hopeless(s.duration(least)) {
+		least, ok := s.leastOn(in, tree)
+		if !ok || s.hopeless(s.duration(least)) || s.seen[in.slot] == s.turn {
 			continue
 		}
-		s.seen[in.route.stands.slot] = s.turn
+		s.seen[in.slot] = s.turn
 		if s.blink == nil || !s.blink() {
 			s.pushRoute(in.route)
 		}
@@ -127,18 +126,22 @@ func (s *searcher) pushCell(c *cell, tree int) {
 		return
 	}
 	to := c.begins.distance(s.from)
-	if to > s.reachable+rounding {
+	if to > s.until(c.opens) {
 		return
 	}
-	least := to + s.acrossLength
-	if tree == goes {
-		over := to + c.ends.distance(s.from)
-		if over > c.span+rounding {
-			return
-		}
-		least = over - c.drive
+	var over, wait float64
+	switch tree {
+	case homing:
+		over, wait = s.acrossLength+c.ends.distance(s.to), s.early(c.last)
+	case goes:
+		over, wait = c.ends.distance(s.from), s.early(c.last)
+	case stays:
+		over = s.acrossLength
 	}
-	if least := s.duration(least); !s.hopeless(least) {
+	if tree != stays && max(to, wait)+over > c.span+rounding {
+		return
+	}
+	if least := s.duration(to + over - c.drive); !s.hopeless(least) {
 		s.push(prospect{least: least, cell: c, tree: tree})
 	}
 }
@@ -148,29 +151,40 @@ func (s *searcher) pushCell(c *cell, tree int) {
 // route's end.
 func (s *searcher) leastOn(in *indexed, tree int) (least float64, ok bool) {
 	to := in.begin.Sub(s.from).Norm()
-	over := to + s.acrossLength
-	if in.route.path.End != nil {
+	if to > s.until(in.opens) {
+		return 0, false
+	}
+	over, left := s.acrossLength, max(to, s.early(in.opens))
+	if tree == homing {
 		over += in.finish.Sub(s.to).Norm()
-		ok = over <= in.whole+rounding
-	} else {
-		ok = to <= s.reachable+rounding
+		if left+over > in.whole+rounding {
+			return 0, false
+		}
 	}
-	if !ok || tree == stays {
-		return over, ok
+	if tree == stays {
+		return to + over, true
 	}
-	round := to + in.end.Sub(s.from).Norm()
-	return max(over-in.rest, round-in.drive), round <= in.span+rounding
+	back := in.end.Sub(s.from).Norm()
+	return max(to+over-in.rest, to+back-in.drive), left+back <= in.span+rounding
+}
+
+// until returns how far it may be from the begin of a leg to the pickup at most.
+func (s *searcher) until(opens time.Duration) float64 {
+	return float64(s.lastPick-max(opens, s.now))*s.perNano + rounding
+}
+
+// early returns how far a vehicle could get before the ride may be picked up.
+func (s *searcher) early(opens time.Duration) float64 {
+	return float64(s.ride.Earliest-opens) * s.perNano
 }
 
 // duration returns how long a length takes at least, and never less than nothing.
 func (s *searcher) duration(length float64) time.Duration {
-	return max(0, seconds((length-rounding)/s.perSecond))
+	return max(0, nanos((length-rounding)/s.perNano))
 }
 
-// seconds converts to a Duration that can still be added to a time.
-func seconds(s float64) time.Duration {
-	return time.Duration(min(s*float64(time.Second), float64(NoLimit/4)))
-}
+// nanos converts to a Duration that can still be added to a time.
+func nanos(n float64) time.Duration { return time.Duration(min(n, float64(NoLimit/4))) }
 
 // pushRoute puts a route under the least cost of an insertion into it.
 func (s *searcher) pushRoute(r *route) {
@@ -209,7 +223,7 @@ func (s *searcher) estimate(r *route) {
 
 // crow returns how long it takes at least from a visit to p or back.
 func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
-	return max(0, seconds((v.vector.Sub(p).Norm()*geo.EarthRadius-1)/s.pace))
+	return s.duration(v.vector.Sub(p).Norm())
 }
 
 // consider compares the best found so far with the best insertion into the route.
