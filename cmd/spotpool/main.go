@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		serveCommand("serve", "Run API, worker and pages in one process", allParts),
 		serveCommand("api", "Run the HTTP API and the pages", theAPI),
 		serveCommand("work", "Run a worker", theWorker),
-		migrateCommand(), tokenCommand(), loadCommand(), auditCommand(), queueCommand(),
+		migrateCommand(), tokenCommand(), loadCommand(), auditCommand(), queueCommand(), benchCommand(),
 	)
 	err := root.ExecuteContext(ctx)
 	switch {

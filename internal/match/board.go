@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/golang/geo/s2"
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/clock"
@@ -31,21 +30,27 @@ type Board struct {
 	log    *slog.Logger
 
 	mu       sync.RWMutex
-	routes   map[uuid.UUID]*route
+	offered  map[uuid.UUID]offered
 	versions map[uuid.UUID]int // newest seen, also of trips that were closed lately
-	index    index
+	index    *index
 
 	rounds    rounds
 	searchers sync.Pool
+}
+
+// offered is a trip on the board and its route.
+type offered struct {
+	trip  trip.Trip
+	route *route
 }
 
 // NewBoard returns an empty board; Run or Refresh fills it.
 func NewBoard(source Source, travel geo.Travel, c clock.Clock, log *slog.Logger) *Board {
 	return &Board{
 		source: source, travel: travel, clock: c, log: log,
-		routes: map[uuid.UUID]*route{}, versions: map[uuid.UUID]int{}, index: index{cells: map[s2.CellID][]*route{}},
+		offered: map[uuid.UUID]offered{}, versions: map[uuid.UUID]int{}, index: newIndex(travel),
 		rounds:    rounds{turn: make(chan struct{}, 1), fresh: c.Now()},
-		searchers: sync.Pool{New: func() any { return new(searcher) }},
+		searchers: sync.Pool{New: func() any { return &searcher{ahead: true} }},
 	}
 }
 
@@ -55,17 +60,20 @@ func NewBoard(source Source, travel geo.Travel, c clock.Clock, log *slog.Logger)
 func (b *Board) Search(req Request) (Offer, bool) {
 	s := b.searchers.Get().(*searcher)
 	defer b.searchers.Put(s)
-	s.begin(b.travel, req)
-	b.mu.RLock()
-	s.routes = b.index.near(s.routes, s.start.Point, s.end.Point)
-	b.mu.RUnlock()
-	now := b.clock.Now()
-	for _, r := range s.routes {
-		if r.trip.DepartAt.After(now) {
-			s.consider(r)
-		}
+	if !s.begin(b.travel, req.ride(b.travel), since(b.clock.Now())) {
+		return Offer{}, false
 	}
-	return s.offer()
+	b.mu.RLock()
+	s.search(b.index)
+	var found offered
+	if best := s.best(); best.route != nil {
+		found = b.offered[best.route.path.ID]
+	}
+	b.mu.RUnlock()
+	if found.route == nil {
+		return Offer{}, false
+	}
+	return offer(found.trip, s.best(), req, b.travel), true
 }
 
 // Put brings one trip up to date: the board takes it, or drops it when it takes
@@ -73,7 +81,7 @@ func (b *Board) Search(req Request) (Offer, bool) {
 func (b *Board) Put(t trip.Trip) {
 	var r *route
 	if t.TakesOrders(b.clock.Now()) {
-		r = newRoute(t, b.travel)
+		r = newRoute(pathOf(t, b.travel), b.travel)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,16 +91,16 @@ func (b *Board) Put(t trip.Trip) {
 	b.drop(t.ID)
 	b.versions[t.ID] = t.Version
 	if r != nil {
-		b.routes[t.ID] = r
+		b.offered[t.ID] = offered{t, r}
 		b.index.add(r)
 	}
 }
 
 // drop takes a trip off the board. The caller holds the lock.
 func (b *Board) drop(id uuid.UUID) {
-	if r := b.routes[id]; r != nil {
-		b.index.remove(r)
-		delete(b.routes, id)
+	if o, on := b.offered[id]; on {
+		b.index.remove(o.route)
+		delete(b.offered, id)
 	}
 }
 
@@ -100,18 +108,20 @@ func (b *Board) drop(id uuid.UUID) {
 func (b *Board) Len() int {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return len(b.routes)
+	return len(b.offered)
 }
 
 // suits returns where the orders that the trip can serve start, and whether it
 // can serve a given one.
 func (b *Board) suits(t trip.Trip) (near geo.Box, fits func(Request) bool) {
-	r := newRoute(t, b.travel)
+	r := newRoute(pathOf(t, b.travel), b.travel)
 	points, radius := r.corridor(b.travel.Pace())
-	s := new(searcher)
+	s := &searcher{ahead: true}
 	return geo.Around(radius, points...), func(req Request) bool {
-		s.begin(b.travel, req)
+		if !s.begin(b.travel, req.ride(b.travel), since(b.clock.Now())) {
+			return false
+		}
 		s.consider(r)
-		return s.best.route != nil
+		return s.best().route != nil
 	}
 }

@@ -123,8 +123,8 @@ func TestPutKeepsTheNewest(t *testing.T) {
 			t.Errorf("after %s: found %v, version %d, %d on the board", step.what, ok, got.Version, board.Len())
 		}
 	}
-	if len(board.index.cells) != 0 {
-		t.Errorf("%d cells are left in an empty index", len(board.index.cells))
+	if board.index.trees != [3]tree{} {
+		t.Error("cells are left in an empty index")
 	}
 }
 
@@ -178,7 +178,7 @@ func TestRefreshFollowsTheSource(t *testing.T) {
 	now.Advance(fullEvery)
 	refresh(3, 1)
 	for id, on := range map[uuid.UUID]bool{stays.ID: true, late.ID: true, hidden.ID: true, closes.ID: false, goes.ID: false} {
-		if got := board.routes[id] != nil; got != on {
+		if _, got := board.offered[id]; got != on {
 			t.Errorf("trip %s on the board: %v, want %v", id, got, on)
 		}
 	}

@@ -2,7 +2,6 @@ package match
 
 import (
 	"math"
-	"slices"
 
 	"github.com/golang/geo/r3"
 	"github.com/golang/geo/s1"
@@ -30,13 +29,15 @@ const (
 // distances a–p and p–b sum to at most speed × (leg + slack): an ellipse around
 // a and b, nowhere farther from the line between them than half its short axis.
 func (r *route) corridor(speed float64) (points []geo.Point, radius float64) {
-	if r.slack < 0 {
+	slack := r.slack()
+	if slack < 0 {
 		return nil, 0
 	}
-	for k, leg := range r.legs {
-		a, b := latLng(r.spots[k].Point), latLng(r.spots[k+1].Point)
+	for k := range r.last() {
+		leg := r.visits[k].leg
+		a, b := latLng(r.visits[k].Point), latLng(r.visits[k+1].Point)
 		apart := float64(a.Distance(b)) // radians, as are the lengths below
-		sum := speed * (leg + r.slack).Seconds() / geo.EarthRadius
+		sum := speed * (leg + slack).Seconds() / geo.EarthRadius
 		width := halfWidth(apart, sum)
 		steps := 1
 		if step := max(width, apart/stepsPerLeg, minStep); apart > step {
@@ -60,29 +61,6 @@ func halfWidth(apart, sum float64) float64 {
 		return math.Pi
 	}
 	return math.Acos(min(1, math.Cos(sum/2)/math.Cos(apart/2)))
-}
-
-// setCells covers the corridor with cells of one level, wide enough that a
-// circle around a point lies within the point's cell and the cells around it.
-func (r *route) setCells(speed float64) {
-	points, radius := r.corridor(speed)
-	angle := radius / geo.EarthRadius
-	if angle > s2.MinWidthMetric.Value(0) {
-		for face := range 6 {
-			r.cells = append(r.cells, s2.CellIDFromFace(face))
-		}
-		return
-	}
-	r.level = s2.MinWidthMetric.MaxLevel(angle)
-	for _, p := range points {
-		cell := s2.CellIDFromLatLng(latLng(p)).Parent(r.level)
-		if n := len(r.cells); n > 0 && r.cells[n-1] == cell {
-			continue // the same cell as the last point's
-		}
-		r.cells = append(append(r.cells, cell.AllNeighbors(r.level)...), cell)
-	}
-	slices.Sort(r.cells)
-	r.cells = slices.Clip(slices.Compact(r.cells))
 }
 
 func latLng(p geo.Point) s2.LatLng {

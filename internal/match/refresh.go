@@ -152,7 +152,7 @@ func (b *Board) behind(marks []trip.Mark, full bool) (ids []uuid.UUID) {
 		return ids
 	}
 	for id := range b.versions {
-		switch _, on := b.routes[id]; {
+		switch _, on := b.offered[id]; {
 		case !on:
 			delete(b.versions, id)
 		case !marked[id]:
@@ -195,8 +195,8 @@ func (b *Board) forget(ids map[uuid.UUID]bool) {
 func (b *Board) dropDeparted(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for id, r := range b.routes {
-		if !r.trip.TakesOrders(now) {
+	for id, o := range b.offered {
+		if !o.trip.TakesOrders(now) {
 			b.drop(id)
 		}
 	}

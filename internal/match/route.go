@@ -1,84 +1,157 @@
 package match
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"github.com/golang/geo/r3"
-	"github.com/golang/geo/s2"
+	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// route is a trip prepared for searching. It never changes. Times count from
-// the trip's departure; spots are the origin, the stops and the destination.
-type route struct {
-	trip     trip.Trip
-	spots    []geo.Spot
-	vectors  []r3.Vector     // the spots on the unit sphere
-	legs     []time.Duration // legs[k] leads from spots[k] to spots[k+1]
-	load     []int           // seats taken on legs[k]
-	earliest []time.Duration // when spots[k] may be left at the earliest
-	leave    []time.Duration // when spots[k] is left
-	latest   []time.Duration // the latest arrival at spots[k] after which every promise is still kept
+// never is a latest arrival that no vehicle makes.
+const never time.Duration = math.MinInt64 / 2
 
-	slack time.Duration // the driving that may be added
-	level int           // of the cells
-	cells []s2.CellID   // where it can stop for another order, sorted
+// route is a path prepared for searching: its start, its stops and its end as
+// visits. A path without an end has one more visit after its last stop, to which
+// every leg takes no time: it stays where it is. A route never changes.
+type route struct {
+	path   Path // without its stops, which are among the visits
+	visits []visit
+	stands stands // in an index
 }
 
-// never is a latest arrival that no vehicle makes.
-const never time.Duration = -1
+// visit is a spot of a route. The times are those of the route as planned.
+type visit struct {
+	geo.Spot
+	vector   r3.Vector // the spot on the unit sphere
+	order    uuid.UUID
+	pickup   bool
+	told     bool
+	change   int           // of the seats taken
+	load     int           // seats taken on the leg from here
+	leg      time.Duration // to the next visit
+	driven   time.Duration // from the start to here, waits left out
+	earliest time.Duration // when the vehicle may go on at the earliest
+	promise  time.Duration // latest arrival that is promised for this visit
+	leave    time.Duration // when the vehicle goes on
+	due      time.Duration // latest arrival after which every promise ahead is still kept
+	pickups  int           // stops after this one that pick up
+}
 
-// newRoute prepares a trip.
-func newRoute(t trip.Trip, travel geo.Travel) *route {
-	last := len(t.Plan) + 1 // of the spots
-	r := &route{
-		trip: t, spots: make([]geo.Spot, last+1), vectors: make([]r3.Vector, last+1), legs: make([]time.Duration, last), load: make([]int, last),
-		earliest: make([]time.Duration, last+1), leave: make([]time.Duration, last+1), latest: make([]time.Duration, last+1),
+// newRoute prepares a path.
+func newRoute(p Path, travel geo.Travel) *route {
+	r := &route{path: p, visits: make([]visit, 0, len(p.Stops)+2)}
+	r.path.Stops = nil
+	r.visits = append(r.visits, visit{Spot: p.Start, vector: vector(p.Start.Point), promise: NoLimit})
+	for _, s := range p.Stops {
+		r.visits = append(r.visits, newVisit(s))
 	}
-	r.spots[0], r.spots[last] = travel.Locate(t.Origin.Point), travel.Locate(t.Dest.Point)
-	for i, s := range t.Plan {
-		k := i + 1
-		r.spots[k], r.load[k] = travel.Locate(s.Place.Point), r.load[k-1]-s.Seats
-		if s.Kind == trip.Pickup {
-			r.load[k] = r.load[k-1] + s.Seats
-			r.earliest[k] = s.Earliest.Sub(t.DepartAt)
-		}
+	r.visits = append(r.visits, r.ending())
+	r.visits[0].load = r.aboard()
+	for k := range r.visits[:r.last()] {
+		r.measure(k, travel)
 	}
-	for k, s := range r.spots {
-		r.vectors[k] = vector(s.Point)
-	}
-	for k := range r.legs {
-		r.legs[k] = travel.Leg(r.spots[k], r.spots[k+1]).Duration
-		r.leave[k+1] = max(r.leave[k]+r.legs[k], r.earliest[k+1])
-	}
-	direct := travel.Leg(r.spots[0], r.spots[last]).Duration
-	r.setLatest(direct + t.MaxDetour)
-	r.slack = direct + t.MaxDetour - r.drive()
-	r.setCells(travel.Pace())
+	r.schedule()
 	return r
 }
 
-// setLatest works out the latest arrivals, backwards from the one at the destination.
-func (r *route) setLatest(arrival time.Duration) {
-	last := len(r.legs)
-	r.latest[last] = arrival
-	for k := last - 1; k >= 0; k-- {
-		r.latest[k] = r.latest[k+1] - r.legs[k]
-		if r.earliest[k] > r.latest[k] {
-			r.latest[k] = never
-		}
-		if k > 0 && r.trip.Plan[k-1].Kind == trip.Dropoff {
-			r.latest[k] = min(r.latest[k], r.trip.Plan[k-1].Latest.Sub(r.trip.DepartAt))
-		}
+func newVisit(s Stop) visit {
+	v := visit{Spot: s.Spot, vector: vector(s.Spot.Point), order: s.Order, told: s.Told, change: -s.Seats, promise: s.Latest}
+	if s.Kind == trip.Pickup {
+		v.pickup, v.change, v.earliest, v.promise = true, s.Seats, s.Earliest, NoLimit
+	}
+	return v
+}
+
+func (r *route) ending() visit {
+	if r.path.End == nil {
+		return visit{promise: NoLimit}
+	}
+	return visit{Spot: *r.path.End, vector: vector(r.path.End.Point), promise: r.path.EndBy}
+}
+
+// last is the number of the last visit, which is also the number of legs.
+func (r *route) last() int { return len(r.visits) - 1 }
+
+// stays reports whether leg k is the one after the last stop of a path without an end.
+func (r *route) stays(k int) bool { return k == r.last()-1 && r.path.End == nil }
+
+// measure asks how long leg k takes.
+func (r *route) measure(k int, travel geo.Travel) {
+	r.visits[k].leg = 0
+	if !r.stays(k) {
+		r.visits[k].leg = travel.Leg(r.visits[k].Spot, r.visits[k+1].Spot).Duration
 	}
 }
 
-// drive returns the time spent driving, waits left out.
-func (r *route) drive() (sum time.Duration) {
-	for _, d := range r.legs {
-		sum += d
+// schedule works out loads and times from the legs.
+func (r *route) schedule() {
+	first, last := &r.visits[0], r.last()
+	first.driven, first.leave = 0, r.path.StartAt
+	for k := 1; k <= last; k++ {
+		before, v := &r.visits[k-1], &r.visits[k]
+		v.load, v.driven = before.load+v.change, before.driven+before.leg
+		v.leave = max(before.leave+before.leg, v.earliest)
 	}
-	return sum
+	r.visits[last].due, r.visits[last].pickups = r.visits[last].promise, 0
+	for k := last - 1; k >= 0; k-- {
+		after, v := &r.visits[k+1], &r.visits[k]
+		v.due, v.pickups = after.due-v.leg, after.pickups
+		if after.pickup {
+			v.pickups++
+		}
+		if v.earliest > v.due {
+			v.due = never
+		}
+		v.due = min(v.due, v.promise)
+	}
+}
+
+// aboard returns the seats taken at the start: those that are given up without
+// having been taken on the way.
+func (r *route) aboard() (seats int) {
+	for i, v := range r.stops() {
+		if v.change < 0 && !slices.ContainsFunc(r.stops()[:i], func(u visit) bool { return u.order == v.order }) {
+			seats -= v.change
+		}
+	}
+	return seats
+}
+
+// stops are the visits between the start and the end.
+func (r *route) stops() []visit { return r.visits[1:r.last()] }
+
+// drive returns the time spent driving, waits left out.
+func (r *route) drive() time.Duration { return r.visits[r.last()].driven }
+
+// sound reports whether the route keeps its promises as it is.
+func (r *route) sound() bool { return r.visits[0].leave <= r.visits[0].due }
+
+// slack is the driving that may be added.
+func (r *route) slack() time.Duration {
+	last := r.visits[r.last()]
+	return last.promise - r.path.StartAt - last.driven
+}
+
+// toPath returns the path that the route was made from, its stops included.
+func (r *route) toPath() Path {
+	p := r.path
+	p.Stops = make([]Stop, len(r.stops()))
+	for i, v := range r.stops() {
+		s := Stop{Order: v.order, Kind: trip.Dropoff, Spot: v.Spot, Seats: -v.change, Latest: v.promise, Told: v.told}
+		if v.pickup {
+			s.Kind, s.Seats, s.Earliest, s.Latest = trip.Pickup, v.change, v.earliest, 0
+		}
+		p.Stops[i] = s
+	}
+	return p
+}
+
+// has reports whether an order is to be picked up or dropped off.
+func (r *route) has(order uuid.UUID) bool {
+	return slices.ContainsFunc(r.stops(), func(v visit) bool { return v.order == order })
 }

@@ -1,204 +1,298 @@
-// Package match decides on which trip an order rides, and where in its plan.
-//
-// The search is pure and in memory. It assumes what shortest travel times obey,
-// that a detour over a third place is never shorter than the direct way.
 package match
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/golang/geo/r3"
-	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/geo"
-	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// Request is what an order asks of a trip.
-type Request struct {
-	OrderID  uuid.UUID
-	Origin   trip.Place
-	Dest     trip.Place
-	Seats    int
-	Earliest time.Time // pickup not before
-	Latest   time.Time // dropoff not after
-}
-
-// Offer is the best way found to serve a request.
-type Offer struct {
-	Trip      trip.Trip     // with the order in its plan and all times worked out
-	Version   int           // of the trip that the plan was made from
-	Added     time.Duration // driving time that the order adds
-	PickupAt  time.Time
-	DropoffAt time.Time
-}
-
-// insertion is a pair of places in a route's plan: the pickup on legs[pickup],
-// the dropoff on legs[dropoff], which may be the same leg.
-type insertion struct {
-	route           *route
-	pickup, dropoff int
-	added           time.Duration
-	arrival         time.Time // at the dropoff
-}
-
-// betterThan orders insertions: least added driving, then earliest dropoff, then trip id.
-func (a insertion) betterThan(b insertion) bool {
-	switch {
-	case b.route == nil || a.added != b.added:
-		return b.route == nil || a.added < b.added
-	case !a.arrival.Equal(b.arrival):
-		return a.arrival.Before(b.arrival)
-	}
-	return bytes.Compare(a.route.trip.ID[:], b.route.trip.ID[:]) < 0
-}
-
-// via is a leg with another stop put on it.
-type via struct {
-	to, from time.Duration // from the leg's begin to the stop, and on to its end
-	leave    time.Duration // of a pickup: when it is left, counted from the trip's departure
-	open     bool          // whether the stop can be made there, seen by itself
-}
-
-// searcher looks for the best insertion of one request into any number of
-// routes. Its buffers are used again for the next request.
+// searcher looks for the best insertion of one ride into the routes of an index.
+// It goes from the most to the least promising: cells and routes wait in a heap
+// under the least that an insertion there can cost, as the crow flies; only when
+// a route is the most promising of all are travel times asked for. The search
+// ends when nothing left can be better than the best found.
+//
+// Its buffers are used again for the next ride.
 type searcher struct {
+	inserter
 	travel   geo.Travel
-	pace     float64 // of travel
-	start    geo.Spot
-	end      geo.Spot
-	req      Request
-	from, to r3.Vector     // pickup and dropoff on the unit sphere
-	across   time.Duration // from the pickup straight to the dropoff
-	best     insertion
-	pickups  []via
-	dropoffs []via
-	routes   []*route
+	pace     float64
+	from, to r3.Vector // pickup and dropoff on the unit sphere
+	lastPick time.Duration
+
+	perNano      float64 // length of the index's
+	acrossLength float64
+
+	limit time.Duration // insertions that cost more are of no use
+	most  int           // of the insertions to find, at most one a route
+	found []insertion   // best first
+	heap  []prospect
+	seen  []uint32 // by slot: the turn in which the route was seen
+	turn  uint32
+	ahead bool        // only paths that start later than now may be used
+	blink func() bool // whether to overlook a route; nil: never
+	asked int         // routes whose travel times were asked for
 }
 
-// begin makes the searcher ready for a request.
-func (s *searcher) begin(travel geo.Travel, req Request) {
-	s.travel, s.pace, s.req, s.best = travel, travel.Pace(), req, insertion{}
-	s.start, s.end = travel.Locate(req.Origin.Point), travel.Locate(req.Dest.Point)
-	s.from, s.to = vector(s.start.Point), vector(s.end.Point)
-	s.across = travel.Leg(s.start, s.end).Duration
-	clear(s.routes)
-	s.routes = s.routes[:0]
+// unreachable is longer than any leg that can be driven.
+const unreachable = 30 * 24 * time.Hour
+
+// begin makes the searcher ready for a ride and reports whether it can be driven
+// at all in its time.
+func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
+	s.travel, s.ride, s.now = travel, ride, now
+	s.limit, s.most, s.found = NoLimit, 1, s.found[:0]
+	s.from, s.to = vector(ride.From.Point), vector(ride.To.Point)
+	s.across = travel.Leg(ride.From, ride.To).Duration
+	s.perNano = perNano(travel)
+	s.acrossLength = float64(s.across) * s.perNano
+	s.lastPick = ride.Latest - s.across
+	s.asked = 0
+	return s.across < unreachable && max(now, ride.Earliest) <= s.lastPick
 }
 
-// consider compares the best found so far with the best insertion into the
-// route. Its time grows with the number of pairs of legs.
-func (s *searcher) consider(r *route) {
-	if len(r.trip.Plan)+2 > trip.MaxStops || !s.measurePickups(r) {
+// search considers the routes of the index.
+func (s *searcher) search(x *index) {
+	s.start(x)
+	for tree := range x.trees {
+		for i := range x.trees[tree] {
+			for _, root := range x.trees[tree][i] {
+				s.pushCell(root, tree)
+			}
+		}
+	}
+	for len(s.heap) > 0 {
+		next := s.pop()
+		switch {
+		case s.hopeless(next.least):
+			return
+		case next.route != nil:
+			s.consider(next.route)
+		default:
+			s.open(next.cell, next.tree)
+		}
+	}
+}
+
+// start forgets what the last search has seen.
+func (s *searcher) start(x *index) {
+	s.heap = s.heap[:0]
+	if n := len(x.slots); n > len(s.seen) {
+		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
+	}
+	if s.turn++; s.turn == 0 {
+		clear(s.seen)
+		s.turn = 1
+	}
+}
+
+// hopeless reports whether nothing of that cost can be among the best.
+func (s *searcher) hopeless(least time.Duration) bool {
+	return least > s.limit || len(s.found) == s.most && least > s.found[len(s.found)-1].cost
+}
+
+// open looks into a cell.
+func (s *searcher) open(c *cell, tree int) {
+	if c.divided {
+		for _, child := range c.children {
+			s.pushCell(child, tree)
+		}
 		return
 	}
-	s.measureDropoffs(r)
-	for i := range r.legs {
-		if s.pickups[i].open {
-			s.considerFrom(r, i)
-		}
-	}
-}
-
-// measurePickups fills s.pickups and reports whether the order can be picked up
-// on any leg so that the trip goes on as promised.
-func (s *searcher) measurePickups(r *route) (some bool) {
-	s.pickups = s.pickups[:0]
-	earliest := s.req.Earliest.Sub(r.trip.DepartAt)
-	latest := s.req.Latest.Sub(r.trip.DepartAt)
-	for k, leg := range r.legs {
-		if r.load[k]+s.req.Seats > r.trip.Seats || !s.reaches(r, k, s.from) {
-			s.pickups = append(s.pickups, via{})
+	for i := range c.legs {
+		in := &c.legs[i]
+		if in.opens > s.lastPick || in.shuts < s.ride.Earliest {
 			continue
 		}
-		v := via{
-			to:   s.travel.Leg(r.spots[k], s.start).Duration,
-			from: s.travel.Leg(s.start, r.spots[k+1]).Duration,
+		least, ok := s.leastOn(in, tree)
+		if !ok || s.hopeless(s.duration(least)) || s.seen[in.slot] == s.turn {
+			continue
 		}
-		v.leave = max(r.leave[k]+v.to, earliest)
-		v.open = v.leave+v.from <= r.latest[k+1] && v.leave+s.across <= latest &&
-			(s.best.route == nil || v.to+v.from-leg <= s.best.added)
-		some = some || v.open
-		s.pickups = append(s.pickups, v)
-	}
-	return some
-}
-
-// measureDropoffs fills s.dropoffs.
-func (s *searcher) measureDropoffs(r *route) {
-	s.dropoffs = s.dropoffs[:0]
-	for k := range r.legs {
-		var v via
-		if v.open = s.reaches(r, k, s.to); v.open {
-			v.to = s.travel.Leg(r.spots[k], s.end).Duration
-			v.from = s.travel.Leg(s.end, r.spots[k+1]).Duration
+		s.seen[in.slot] = s.turn
+		if s.blink == nil || !s.blink() {
+			s.pushRoute(in.route)
 		}
-		s.dropoffs = append(s.dropoffs, v)
 	}
 }
 
-// reaches tells, without asking for travel times, whether a stop at p on legs[k]
-// might be within the slack and no worse than the best found. It measures
-// straight through the earth, which is never farther than the way around.
-func (s *searcher) reaches(r *route, k int, p r3.Vector) bool {
-	most := r.slack
-	if s.best.route != nil {
-		most = min(most, s.best.added)
-	}
-	through := r.vectors[k].Sub(p).Norm() + p.Sub(r.vectors[k+1]).Norm()
-	return through*geo.EarthRadius <= s.pace*(r.legs[k]+most).Seconds()+1 // a metre for rounding
-}
+// rounding is what lengths are shortened by against rounding: a metre.
+const rounding = 1 / geo.EarthRadius
 
-// considerFrom tries every dropoff after a pickup on legs[i], driving the plan
-// onwards from there until a promise breaks or the seats are taken.
-func (s *searcher) considerFrom(r *route, i int) {
-	pick, latest := s.pickups[i], s.req.Latest.Sub(r.trip.DepartAt)
-	if there, drop := pick.leave+s.across, s.dropoffs[i]; drop.open && there+drop.from <= r.latest[i+1] {
-		s.keep(r, i, i, pick.to+s.across+drop.from-r.legs[i], there)
+// pushCell puts a cell under the least cost of a pickup on a leg in it.
+func (s *searcher) pushCell(c *cell, tree int) {
+	if c == nil || c.opens > s.lastPick || c.shuts < s.ride.Earliest {
+		return
 	}
-	added := pick.to + pick.from - r.legs[i]
-	arrive := pick.leave + pick.from // at the begin of the next leg
-	for j := i + 1; j < len(r.legs); j++ {
-		if arrive > r.latest[j] || r.load[j]+s.req.Seats > r.trip.Seats {
-			return
-		}
-		leave, drop := max(arrive, r.earliest[j]), s.dropoffs[j]
-		there := leave + drop.to
-		if drop.open && there > latest {
-			return
-		}
-		if drop.open && there+drop.from <= r.latest[j+1] {
-			s.keep(r, i, j, added+drop.to+drop.from-r.legs[j], there)
-		}
-		arrive = leave + r.legs[j]
+	to := c.begins.distance(s.from)
+	if to > s.until(c.opens) {
+		return
+	}
+	var over, wait float64
+	switch tree {
+	case homing:
+		over, wait = s.acrossLength+c.ends.distance(s.to), s.early(c.last)
+	case goes:
+		over, wait = c.ends.distance(s.from), s.early(c.last)
+	case stays:
+		over = s.acrossLength
+	}
+	if tree != stays && max(to, wait)+over > c.span+rounding {
+		return
+	}
+	if least := s.duration(to + over - c.drive); !s.hopeless(least) {
+		s.push(prospect{least: least, cell: c, tree: tree})
 	}
 }
 
-// keep remembers an insertion that is better than the best so far.
-func (s *searcher) keep(r *route, pickup, dropoff int, added, arrive time.Duration) {
-	in := insertion{r, pickup, dropoff, added, r.trip.DepartAt.Add(arrive)}
-	if in.betterThan(s.best) {
-		s.best = in
+// leastOn returns the least that a pickup on the leg adds, and whether there may be
+// time for it: on the leg, and from its begin over pickup and dropoff to the
+// route's end.
+func (s *searcher) leastOn(in *indexed, tree int) (least float64, ok bool) {
+	to := in.begin.Sub(s.from).Norm()
+	if to > s.until(in.opens) {
+		return 0, false
+	}
+	over, left := s.acrossLength, max(to, s.early(in.opens))
+	if tree == homing {
+		over += in.finish.Sub(s.to).Norm()
+		if left+over > in.whole+rounding {
+			return 0, false
+		}
+	}
+	if tree == stays {
+		return to + over, true
+	}
+	back := in.end.Sub(s.from).Norm()
+	return max(to+over-in.rest, to+back-in.drive), left+back <= in.span+rounding
+}
+
+// until returns how far it may be from the begin of a leg to the pickup at most.
+func (s *searcher) until(opens time.Duration) float64 {
+	return float64(s.lastPick-max(opens, s.now))*s.perNano + rounding
+}
+
+// early returns how far a vehicle could get before the ride may be picked up.
+func (s *searcher) early(opens time.Duration) float64 {
+	return float64(s.ride.Earliest-opens) * s.perNano
+}
+
+// duration returns how long a length takes at least, and never less than nothing.
+func (s *searcher) duration(length float64) time.Duration {
+	return max(0, nanos((length-rounding)/s.perNano))
+}
+
+// nanos converts to a Duration that can still be added to a time.
+func nanos(n float64) time.Duration { return time.Duration(min(n, float64(NoLimit/4))) }
+
+// pushRoute puts a route under the least cost of an insertion into it.
+func (s *searcher) pushRoute(r *route) {
+	if !s.suits(r) {
+		return
+	}
+	s.estimate(r)
+	if in := s.inserter.into(r); in.route != nil && !s.hopeless(in.cost) {
+		s.push(prospect{least: in.cost, route: r})
 	}
 }
 
-// offer returns the best insertion as a new plan; ok is false when there was none.
-func (s *searcher) offer() (o Offer, ok bool) {
-	in := s.best
-	if in.route == nil {
-		return o, false
+// suits reports whether the route has room for two more stops, and keeps its promises.
+func (s *searcher) suits(r *route) bool {
+	if s.ahead && r.path.StartAt <= s.now {
+		return false
 	}
-	t, req := in.route.trip, s.req
-	plan := make(trip.Plan, 0, len(t.Plan)+2)
-	plan = append(plan, t.Plan[:in.pickup]...)
-	plan = append(plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Pickup, Place: req.Origin, Seats: req.Seats, Earliest: req.Earliest})
-	plan = append(plan, t.Plan[in.pickup:in.dropoff]...)
-	plan = append(plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Dropoff, Place: req.Dest, Seats: req.Seats, Latest: req.Latest})
-	t.Plan = append(plan, t.Plan[in.dropoff:]...)
-	t = t.Reschedule(s.travel)
-	return Offer{
-		Trip: t, Version: in.route.trip.Version, Added: in.added,
-		PickupAt: t.Plan[in.pickup].At, DropoffAt: t.Plan[in.dropoff+1].At,
-	}, true
+	first := &r.visits[0]
+	return (r.path.MaxStops == 0 || len(r.stops())+2 <= r.path.MaxStops) && s.leave(first) <= first.due
+}
+
+// estimate fills in what the stops would take at least, as the crow flies.
+func (s *searcher) estimate(r *route) {
+	n := r.last()
+	s.pickups, s.dropoffs = resize(s.pickups, n), resize(s.dropoffs, n)
+	up, down := s.crow(&r.visits[0], s.from), s.crow(&r.visits[0], s.to)
+	for k := range n {
+		pick, drop := &s.pickups[k], &s.dropoffs[k]
+		*pick, *drop = via{open: k >= r.path.Locked, to: up}, via{open: k >= r.path.Locked, to: down}
+		if !r.stays(k) {
+			up, down = s.crow(&r.visits[k+1], s.from), s.crow(&r.visits[k+1], s.to)
+			pick.from, drop.from = up, down
+		}
+	}
+}
+
+// crow returns how long it takes at least from a visit to p or back.
+func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
+	return s.duration(v.vector.Sub(p).Norm())
+}
+
+// consider compares the best found so far with the best insertion into the route.
+func (s *searcher) consider(r *route) {
+	if !s.suits(r) {
+		return
+	}
+	s.asked++
+	s.estimate(r)
+	for k := range s.pickups {
+		s.ask(r, k, &s.pickups[k], s.ride.From)
+		s.ask(r, k, &s.dropoffs[k], s.ride.To)
+	}
+	s.keep(s.inserter.into(r))
+}
+
+// keep remembers an insertion that is among the best.
+func (s *searcher) keep(in insertion) {
+	if in.route == nil || in.cost > s.limit {
+		return
+	}
+	if len(s.found) < s.most {
+		s.found = append(s.found, insertion{})
+	}
+	i := len(s.found) - 1
+	if s.found[i].route != nil && !in.betterThan(s.found[i]) {
+		return
+	}
+	for ; i > 0 && in.betterThan(s.found[i-1]); i-- {
+		s.found[i] = s.found[i-1]
+	}
+	s.found[i] = in
+}
+
+// best returns the best insertion found; its route is nil when there is none.
+func (s *searcher) best() insertion {
+	if len(s.found) == 0 {
+		return insertion{}
+	}
+	return s.found[0]
+}
+
+// ask replaces an estimate by travel times, unless the stop cannot be made there
+// or costs more than the best found.
+func (s *searcher) ask(r *route, k int, v *via, p geo.Spot) {
+	here, after := &r.visits[k], &r.visits[k+1]
+	if v.open = v.open && s.worthwhile(here, after, v); !v.open {
+		return
+	}
+	if v.to = s.travel.Leg(here.Spot, p).Duration; !s.worthwhile(here, after, v) {
+		v.open = false
+		return
+	}
+	if !r.stays(k) {
+		v.from = s.travel.Leg(p, after.Spot).Duration
+	}
+	v.open = max(v.to, v.from) < unreachable && s.worthwhile(here, after, v)
+}
+
+// worthwhile reports whether a stop between two visits can be made in time and
+// for no more than the best found.
+func (s *searcher) worthwhile(here, after *visit, v *via) bool {
+	there := s.leave(here) + v.to
+	return there <= s.ride.Latest && there+v.from <= after.due && !s.hopeless(v.to+v.from-here.leg)
+}
+
+func resize(list []via, n int) []via {
+	if n <= cap(list) {
+		return list[:n]
+	}
+	return make([]via, n, 2*n)
 }
