@@ -35,7 +35,7 @@ const (
 // fullCell is how many legs a cell has before it is divided, unless its level is the
 // finest, some 40 m wide.
 const (
-	fullCell = 24
+	fullCell = 48
 	finest   = 18
 )
 

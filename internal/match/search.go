@@ -37,9 +37,6 @@ type searcher struct {
 	asked int         // routes whose travel times were asked for
 }
 
-// unreachable is longer than any leg that can be driven.
-const unreachable = 30 * 24 * time.Hour
-
 // begin makes the searcher ready for a ride and reports whether it can be driven
 // at all in its time.
 func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
@@ -51,7 +48,7 @@ func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
 	s.acrossLength = float64(s.across) * s.perNano
 	s.lastPick = ride.Latest - s.across
 	s.asked = 0
-	return s.across < unreachable && max(now, ride.Earliest) <= s.lastPick
+	return s.across < geo.Unreachable.Duration && max(now, ride.Earliest) <= s.lastPick
 }
 
 // search considers the routes of the index.
@@ -301,7 +298,7 @@ func (s *searcher) ask(r *route, k int, v *via, p geo.Spot) {
 	if !r.stays(k) {
 		v.from = s.travel.Leg(p, after.Spot).Duration
 	}
-	v.open = max(v.to, v.from) < unreachable && s.worthwhile(here, after, v)
+	v.open = max(v.to, v.from) < geo.Unreachable.Duration && s.worthwhile(here, after, v)
 }
 
 // worthwhile reports whether a stop between two visits can be made in time and
