@@ -2,6 +2,7 @@
 package geo
 
 import (
+	"context"
 	"math"
 	"time"
 )
@@ -57,6 +58,15 @@ type Travel interface {
 	Leg(from, to Spot) Leg
 	// Pace is the fastest that any leg gets along the great circle, in metres a second.
 	Pace() float64
+}
+
+// Fetcher is a Travel whose legs come from a server. Leg estimates those that were
+// not fetched before.
+type Fetcher interface {
+	Travel
+	// Prefetch fetches the legs from some points to others. After an error, some of
+	// them are estimated.
+	Prefetch(ctx context.Context, from, to []Point) error
 }
 
 // Between returns the leg from one point to another.

@@ -101,6 +101,9 @@ func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) err
 
 // search asks the board, and when it knows of nothing, the board as of now.
 func (s *Service) search(ctx context.Context, req Request) (Offer, bool, error) {
+	if err := s.board.prefetch(ctx, req); err != nil {
+		s.log.DebugContext(ctx, "travel times are estimated", slog.Any("err", err))
+	}
 	if offer, ok := s.board.Search(req); ok {
 		return offer, true, nil
 	}
