@@ -1,9 +1,7 @@
 package match
 
 import (
-	"os"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -73,7 +71,7 @@ func (d *Dispatcher) pair() []pairing {
 	for i, ride := range d.waiting {
 		alone[i] = d.loss(ride)
 	}
-	for i, k := range match(costs, alone, len(columns)) {
+	for i, k := range cheapest(costs, alone, len(columns)) {
 		if k >= 0 {
 			pairs[i].in = offers[i][k]
 		}
@@ -96,12 +94,5 @@ func (d *Dispatcher) loss(ride Ride) time.Duration {
 	if d.set.Unserved == 0 {
 		return 24 * time.Hour
 	}
-	worth := d.worth(ride)
-	if !d.set.Late || ride.DecideBy <= ride.known {
-		return worth
-	}
-	left := float64(ride.DecideBy-d.fleet.now) / float64(ride.DecideBy-ride.known)
-	return worth - time.Duration(theta*left*float64(worth))
+	return d.worth(ride)
 }
-
-var theta, _ = strconv.ParseFloat(os.Getenv("THETA"), 64)

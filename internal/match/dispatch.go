@@ -19,7 +19,7 @@ type Settings struct {
 	// it directly. 0 serves whatever can be served.
 	Unserved float64
 	// Waiting is what a second costs that a rider waits to be picked up, in seconds
-	// of driving.
+	// of driving. 0 is what suits the policy, less than 0 is nothing.
 	Waiting float64
 	// Late decides orders as late as they and the vehicles allow; until then,
 	// tentative decisions are made anew in each window. Not for the instant policy.
@@ -57,6 +57,9 @@ const (
 func (s Settings) withDefaults() Settings {
 	if s.Window == 0 {
 		s.Window = map[string]time.Duration{Instant: time.Second, Windowed: 15 * time.Second, Best: 5 * time.Second}[s.Policy]
+	}
+	if s.Waiting == 0 && s.Policy == Best {
+		s.Waiting = 0.1 // a rider picked up soon also frees the seat soon
 	}
 	if s.Budget == 0 {
 		s.Budget = 100 * time.Millisecond
@@ -98,7 +101,7 @@ type Placement struct {
 // NewDispatcher returns a dispatcher without vehicles and orders.
 func NewDispatcher(travel geo.Travel, s Settings) *Dispatcher {
 	s = s.withDefaults()
-	f := newFleet(travel, s.Waiting)
+	f := newFleet(travel, max(0, s.Waiting))
 	return &Dispatcher{fleet: f, set: s, improve: newImprover(f, s), new: map[uuid.UUID]bool{}}
 }
 
@@ -141,7 +144,6 @@ func (d *Dispatcher) Order(ride Ride, now time.Duration) Decision {
 	if d.set.Policy == Instant && d.place(ride) {
 		return d.decision(nil)
 	}
-	ride.known = now
 	d.waiting = append(d.waiting, ride)
 	return Decision{}
 }

@@ -86,8 +86,7 @@ func (m *improver) run(waiting []Ride, placed map[uuid.UUID]bool) []Ride {
 		heat := float64(hottest) * math.Pow(float64(coolest)/float64(hottest), share)
 		m.attempt(time.Duration(-heat*math.Log(1-m.rand.Float64())), placed)
 	}
-	for id, r := range m.best {
-		_ = id
+	for _, r := range m.best {
 		m.fleet.change(r)
 	}
 	return m.waiting
