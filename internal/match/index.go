@@ -35,7 +35,7 @@ const (
 // fullCell is how many legs a cell has before it is divided, unless its level is the
 // finest, some 40 m wide.
 const (
-	fullCell = 24
+	fullCell = 48
 	finest   = 18
 )
 
@@ -70,7 +70,7 @@ type end struct {
 // a look at their routes.
 type indexed struct {
 	route              *route
-	slot, leg          int
+	leg                int
 	begin, end, finish r3.Vector     // finish is the route's end, if it has one
 	drive              float64       // how long the leg is
 	rest               float64       // and the leg with all behind it
@@ -131,7 +131,7 @@ func (x *index) stand(r *route) {
 	for k := range r.stands.legs {
 		v, after := &r.visits[k], &r.visits[k+1]
 		in := indexed{
-			route: r, slot: r.stands.slot, leg: k, begin: v.vector, end: after.vector, finish: last.vector, opens: v.leave, shuts: after.due,
+			route: r, leg: k, begin: v.vector, end: after.vector, finish: last.vector, opens: v.leave, shuts: after.due,
 			drive: x.length(v.leg), rest: x.length(last.driven - v.driven),
 			span: x.length(after.due - v.leave), whole: x.length(last.promise - v.leave),
 		}

@@ -4,10 +4,11 @@ import "time"
 
 // prospect is something that may hold an insertion, and the least that it costs.
 type prospect struct {
-	least time.Duration
-	cell  *cell
-	tree  int
-	route *route
+	least  time.Duration
+	cell   *cell
+	tree   int
+	route  *route
+	worked bool // the bound is of the whole route, not of one leg
 }
 
 // push and pop keep the heap, least first; of the same cost a route comes before
@@ -53,5 +54,5 @@ func (p *prospect) before(q *prospect) bool {
 	if p.least != q.least {
 		return p.least < q.least
 	}
-	return p.route != nil && q.route == nil
+	return p.worked && !q.worked
 }

@@ -9,10 +9,11 @@ import (
 )
 
 // searcher looks for the best insertion of one ride into the routes of an index.
-// It goes from the most to the least promising: cells and routes wait in a heap
-// under the least that an insertion there can cost, as the crow flies; only when
-// a route is the most promising of all are travel times asked for. The search
-// ends when nothing left can be better than the best found.
+// It goes from the most to the least promising: cells, legs and routes wait in a
+// heap under the least that an insertion there can cost, as the crow flies. When a
+// leg is the most promising of all, the bound of its route is worked out; when that
+// still is, travel times are asked for. The search ends when nothing left can be
+// better than the best found.
 //
 // Its buffers are used again for the next ride.
 type searcher struct {
@@ -36,9 +37,6 @@ type searcher struct {
 	asked int         // routes whose travel times were asked for
 }
 
-// unreachable is longer than any leg that can be driven.
-const unreachable = 30 * 24 * time.Hour
-
 // begin makes the searcher ready for a ride and reports whether it can be driven
 // at all in its time.
 func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
@@ -50,7 +48,7 @@ func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
 	s.acrossLength = float64(s.across) * s.perNano
 	s.lastPick = ride.Latest - s.across
 	s.asked = 0
-	return s.across < unreachable && max(now, ride.Earliest) <= s.lastPick
+	return s.across < geo.Unreachable.Duration && max(now, ride.Earliest) <= s.lastPick
 }
 
 // search considers the routes of the index.
@@ -68,8 +66,10 @@ func (s *searcher) search(x *index) {
 		switch {
 		case s.hopeless(next.least):
 			return
-		case next.route != nil:
+		case next.worked:
 			s.consider(next.route)
+		case next.route != nil:
+			s.pushRoute(next.route)
 		default:
 			s.open(next.cell, next.tree)
 		}
@@ -101,19 +101,22 @@ func (s *searcher) open(c *cell, tree int) {
 		}
 		return
 	}
+	first := prospect{least: NoLimit}
 	for i := range c.legs {
 		in := &c.legs[i]
 		if in.opens > s.lastPick || in.shuts < s.ride.Earliest {
 			continue
 		}
 		least, ok := s.leastOn(in, tree)
-		if !ok || s.hopeless(s.duration(least)) || s.seen[in.slot] == s.turn {
-			continue
+		if p := (prospect{least: s.duration(least), route: in.route}); ok && !s.hopeless(p.least) {
+			s.push(p)
+			if p.before(&first) {
+				first = p
+			}
 		}
-		s.seen[in.slot] = s.turn
-		if s.blink == nil || !s.blink() {
-			s.pushRoute(in.route)
-		}
+	}
+	if first.route != nil && len(s.found) < s.most {
+		s.glance(first.route) // so that there is something to be better than
 	}
 }
 
@@ -178,9 +181,9 @@ func (s *searcher) early(opens time.Duration) float64 {
 	return float64(s.ride.Earliest-opens) * s.perNano
 }
 
-// duration returns how long a length takes at least, and never less than nothing.
+// duration returns how long a length takes at least.
 func (s *searcher) duration(length float64) time.Duration {
-	return max(0, nanos((length-rounding)/s.perNano))
+	return nanos((length - rounding) / s.perNano)
 }
 
 // nanos converts to a Duration that can still be added to a time.
@@ -188,12 +191,16 @@ func nanos(n float64) time.Duration { return time.Duration(min(n, float64(NoLimi
 
 // pushRoute puts a route under the least cost of an insertion into it.
 func (s *searcher) pushRoute(r *route) {
-	if !s.suits(r) {
+	if s.seen[r.stands.slot] == s.turn {
+		return
+	}
+	s.seen[r.stands.slot] = s.turn
+	if s.blink != nil && s.blink() || !s.suits(r) {
 		return
 	}
 	s.estimate(r)
 	if in := s.inserter.into(r); in.route != nil && !s.hopeless(in.cost) {
-		s.push(prospect{least: in.cost, route: r})
+		s.push(prospect{least: in.cost, route: r, worked: true})
 	}
 }
 
@@ -223,7 +230,18 @@ func (s *searcher) estimate(r *route) {
 
 // crow returns how long it takes at least from a visit to p or back.
 func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
-	return s.duration(v.vector.Sub(p).Norm())
+	return max(0, s.duration(v.vector.Sub(p).Norm()))
+}
+
+// glance considers a route before its turn.
+func (s *searcher) glance(r *route) {
+	if s.seen[r.stands.slot] == s.turn {
+		return
+	}
+	s.seen[r.stands.slot] = s.turn
+	if s.blink == nil || !s.blink() {
+		s.consider(r)
+	}
 }
 
 // consider compares the best found so far with the best insertion into the route.
@@ -280,7 +298,7 @@ func (s *searcher) ask(r *route, k int, v *via, p geo.Spot) {
 	if !r.stays(k) {
 		v.from = s.travel.Leg(p, after.Spot).Duration
 	}
-	v.open = max(v.to, v.from) < unreachable && s.worthwhile(here, after, v)
+	v.open = max(v.to, v.from) < geo.Unreachable.Duration && s.worthwhile(here, after, v)
 }
 
 // worthwhile reports whether a stop between two visits can be made in time and
