@@ -18,7 +18,6 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/config"
 	"github.com/spotpool/spotpool/internal/db"
-	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/httpapi"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/match"
@@ -79,12 +78,16 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
+	travel, err := openTravel(ctx, s.Travel, a.registry, log)
+	if err != nil {
+		a.stopRedis()
+		return nil, err
+	}
 	if a.db, err = db.Open(ctx, s.DatabaseTarget()); err != nil {
 		a.stopRedis()
 		return nil, err
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	travel := geo.DefaultTravel
 
 	a.system = jobs.New(jobs.Options{
 		DB: a.db, Redis: conn, Connections: connections, Clock: a.clock, Box: box, Retention: s.ShowFinished,

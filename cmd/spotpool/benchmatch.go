@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/spotpool/spotpool/internal/bench"
 	"github.com/spotpool/spotpool/internal/geo"
@@ -40,6 +41,8 @@ type benchOptions struct {
 	plan      bench.CityPlan
 	riders    int
 	settings  match.Settings
+	lock      string
+	seed      uint64
 	log       string
 	json      bool
 }
@@ -68,10 +71,8 @@ func benchMatchCommand() *cobra.Command {
 	f.IntVar(&o.plan.Orders, "orders", 5000, "orders of --city")
 	f.DurationVar(&o.plan.Over, "over", 30*time.Minute, "the time over which they come")
 	f.BoolVar(&o.plan.Taxis, "taxis", false, "taxis in --city, not drivers with destinations")
-	f.Uint64Var(&o.plan.Seed, "seed", 1, "seed of --city")
 	f.IntVar(&o.riders, "riders-per-driver", 1, "how many orders a driver of --melbourne may take")
-	f.StringVar(&o.settings.Policy, "policy", match.Instant, strings.Join(policies, ", "))
-	f.DurationVar(&o.settings.Window, "window", 30*time.Second, "how often orders that wait are decided")
+	o.bindPolicy(f)
 	f.StringVar(&o.log, "log", "", "file for the decisions, CSV")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	return cmd
@@ -79,10 +80,28 @@ func benchMatchCommand() *cobra.Command {
 
 var policies = []string{match.Instant, match.Windowed, match.Best}
 
+// bindPolicy binds the flags that say how the engine decides.
+func (o *benchOptions) bindPolicy(f *pflag.FlagSet) {
+	s := &o.settings
+	f.StringVar(&s.Policy, "policy", match.Instant, strings.Join(policies, ", "))
+	f.DurationVar(&s.Window, "window", 0, "how often orders that wait are decided; 0: what suits the policy")
+	f.DurationVar(&s.Budget, "budget", 0, "time on the wall for an improvement; 0: what suits the policy")
+	f.IntVar(&s.Moves, "moves", 0, "attempts of an improvement; 0: as many as the budget allows")
+	f.Float64Var(&s.Waiting, "waiting", 0, "what a second of a rider's waiting costs, in seconds of driving")
+	f.Float64Var(&s.Unserved, "unserved", 0, "what an unserved order costs, as a multiple of driving it directly; 0: serve whatever can be served")
+	f.BoolVar(&s.Late, "late", false, "decide as late as orders and vehicles allow, anew in each window until then")
+	f.DurationVar(&s.Hold, "hold", 0, "let a vehicle that stands with nobody aboard leave only when it must, less this; 0: at once")
+	f.StringVar(&o.lock, "lock", "pickup", "from when on an order stays on its vehicle: pickup, or told, which is at once")
+	f.Uint64Var(&o.seed, "seed", 1, "seed of --city and of the improvement")
+}
+
+// locks are the values of --lock.
+var locks = map[string]match.Lock{"pickup": match.LockAtPickup, "told": match.LockWhenTold}
+
 // belongs says to which of the sources a flag belongs.
 var belongs = map[string][]string{
 	"roads": {"instance"}, "vehicles": {"instance", "city"}, "orders": {"city"}, "over": {"city"}, "taxis": {"city"},
-	"seed": {"city"}, "riders-per-driver": {"melbourne"}, "log": {"instance", "melbourne"},
+	"riders-per-driver": {"melbourne"}, "log": {"instance", "melbourne"},
 }
 
 // check refuses options that make no sense before anything is read.
@@ -101,6 +120,7 @@ func (o benchOptions) check(cmd *cobra.Command) error {
 			return usagef("--%s means nothing with --%s", name, sources[0])
 		}
 	}
+	_, lock := locks[o.lock]
 	switch {
 	case o.instance != "" && o.roads == "":
 		return usagef("--instance needs the roads it lies on: --roads PREFIX")
@@ -110,11 +130,28 @@ func (o benchOptions) check(cmd *cobra.Command) error {
 		return usagef("--vehicles and --orders are at most %d, --riders-per-driver at most %d", maxCity, maxRiders)
 	case !slices.Contains(policies, o.settings.Policy):
 		return usagef("there is no policy %q; there are %s", o.settings.Policy, strings.Join(policies, ", "))
-	case o.settings.Window < time.Second || o.settings.Window > time.Hour:
+	case !lock:
+		return usagef("--lock is pickup or told, not %q", o.lock)
+	}
+	return o.checkPolicy()
+}
+
+// checkPolicy refuses settings that the engine cannot use.
+func (o benchOptions) checkPolicy() error {
+	s := o.settings
+	switch {
+	case s.Window != 0 && (s.Window < time.Second || s.Window > time.Hour):
 		return usagef("--window is between 1s and 1h")
+	case s.Budget < 0 || s.Moves < 0 || s.Hold < 0:
+		return usagef("--budget, --moves and --hold must not be negative")
+	case !(s.Waiting >= 0 && s.Waiting <= maxWeight && s.Unserved >= 0 && s.Unserved <= maxWeight):
+		return usagef("--waiting and --unserved are between 0 and %d", maxWeight)
 	}
 	return nil
 }
+
+// maxWeight is as good as infinite.
+const maxWeight = 1000
 
 // Limits of what fits into a machine's memory.
 const (
@@ -124,11 +161,14 @@ const (
 
 // run runs the instance and prints the report.
 func (o benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	in, options, err := o.read()
-	if err != nil {
+	in, options, err := o.read(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return usageError{err}
 	}
 	options.Settings, options.Progress = o.settings, stderr
+	options.Settings.Lock, options.Settings.Seed = locks[o.lock], o.seed
 	if o.log != "" {
 		f, err := os.Create(o.log)
 		if err != nil {
@@ -148,11 +188,11 @@ func (o benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err er
 }
 
 // read returns the instance and the options that come with it.
-func (o benchOptions) read() (in bench.Instance, options bench.Options, err error) {
+func (o benchOptions) read(ctx context.Context) (in bench.Instance, options bench.Options, err error) {
 	began := time.Now()
 	switch {
 	case o.city:
-		o.plan.Vehicles = o.vehicles
+		o.plan.Vehicles, o.plan.Seed = o.vehicles, o.seed
 		if o.vehicles == 0 {
 			o.plan.Vehicles = 1000
 		}
@@ -162,7 +202,7 @@ func (o benchOptions) read() (in bench.Instance, options bench.Options, err erro
 		options.Depart, options.LogPairs = true, true
 	default:
 		var network *roads.Network
-		if network, err = roads.ReadEdges(o.roads, cargoSpeed); err != nil {
+		if network, err = roads.ReadEdges(ctx, o.roads, cargoSpeed); err != nil {
 			return in, options, err
 		}
 		options.Prepared, options.Ground = time.Since(began), bench.Streets{Network: network}

@@ -23,10 +23,15 @@ func (a *app) live(ctx context.Context, addr string) error {
 
 // tokens signs in n people of a role, the same ones each time: sim.Tokens.
 func (a *app) tokens(ctx context.Context, role string, n int) ([]string, error) {
+	return a.tokensFrom(ctx, role, 0, n)
+}
+
+// tokensFrom is tokens from the given person on.
+func (a *app) tokensFrom(ctx context.Context, role string, from, n int) ([]string, error) {
 	series := map[string]int{"rider": 1, "driver": 2, "operator": 3}[role]
 	phones := make([]string, n)
 	for i := range phones {
-		phones[i] = fmt.Sprintf("+8610%d%07d", series, i)
+		phones[i] = fmt.Sprintf("+8610%d%07d", series, from+i)
 	}
 	users, err := a.accounts.EnsureMany(ctx, phones, account.Role(role))
 	if err != nil {

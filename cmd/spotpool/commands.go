@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"github.com/spotpool/spotpool/internal/config"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/sim"
 )
 
 func migrateCommand() *cobra.Command {
@@ -125,7 +128,9 @@ func auditCommand() *cobra.Command {
 				return err
 			}
 			return withApp(cmd.Context(), s, func(a *app) error {
-				return a.audit(cmd.Context(), cmd.OutOrStdout(), settle)
+				rules, err := a.audit(cmd.Context(), settle)
+				printAudit(cmd.OutOrStdout(), rules)
+				return cmp.Or(err, findings(rules))
 			})
 		},
 	}
@@ -136,25 +141,36 @@ func auditCommand() *cobra.Command {
 // maxFindings is how many findings of a rule are printed.
 const maxFindings = 10
 
-// audit prints a line for each rule and returns errFindings when one is broken.
-func (a *app) audit(ctx context.Context, out io.Writer, settle time.Duration) error {
-	broken := false
+// audit checks the rules and returns what breaks each; those looked at so far
+// when one cannot be checked.
+func (a *app) audit(ctx context.Context, settle time.Duration) (rules []sim.Rule, err error) {
 	for _, r := range a.rules() {
 		found, err := settled(ctx, r, settle)
 		if err != nil {
-			return fmt.Errorf("audit: %s: %w", r.name, err)
+			return rules, fmt.Errorf("audit: %s: %w", r.name, err)
 		}
-		if len(found) == 0 {
-			fmt.Fprintf(out, "ok      %s\n", r.name)
+		rules = append(rules, sim.Rule{Name: r.name, Findings: append([]string{}, found...)})
+	}
+	return rules, nil
+}
+
+// printAudit prints a line for each rule and the first findings.
+func printAudit(out io.Writer, rules []sim.Rule) {
+	for _, r := range rules {
+		if len(r.Findings) == 0 {
+			fmt.Fprintf(out, "ok      %s\n", r.Name)
 			continue
 		}
-		broken = true
-		fmt.Fprintf(out, "BROKEN  %s: %d findings\n", r.name, len(found))
-		for _, line := range found[:min(len(found), maxFindings)] {
+		fmt.Fprintf(out, "BROKEN  %s: %d findings\n", r.Name, len(r.Findings))
+		for _, line := range r.Findings[:min(len(r.Findings), maxFindings)] {
 			fmt.Fprintf(out, "        %s\n", line)
 		}
 	}
-	if broken {
+}
+
+// findings returns errFindings when a rule is broken.
+func findings(rules []sim.Rule) error {
+	if slices.ContainsFunc(rules, func(r sim.Rule) bool { return len(r.Findings) > 0 }) {
 		return errFindings
 	}
 	return nil

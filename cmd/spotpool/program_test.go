@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,61 +57,35 @@ type program struct {
 	kill func() // kill -9; only of a process of its own
 }
 
-var servesOn = regexp.MustCompile(`serves on (http://\S+)`)
-
 // launch runs a command of spotpool in a process of its own and waits until it serves.
 func launch(t testing.TB, args ...string) *program {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], append(args, "--addr", "127.0.0.1:0")...)
-	cmd.Env = append(os.Environ(), childVar+"=1")
-	cmd.Stderr = testLog{t}
-	out, err := cmd.StdoutPipe()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel) // after it was stopped gently
+	never := time.AfterFunc(jobstest.Deadline, cancel)
+	c, err := startChild(ctx, append(args, "--addr", "127.0.0.1:0"),
+		append(os.Environ(), childVar+"=1"), 0, testLog{t})
+	never.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	base := make(chan string, 1)
-	go func() {
-		scan := bufio.NewScanner(out)
-		for scan.Scan() {
-			if m := servesOn.FindStringSubmatch(scan.Text()); m != nil {
-				base <- m[1]
-			} else if strings.HasPrefix(scan.Text(), "Spotpool worker") {
-				base <- ""
-			}
-		}
-		ended <- cmd.Wait()
-	}()
-	p := &program{}
-	stopped := false
+	ended := false
 	end := func(sig os.Signal) {
-		if stopped {
+		if ended {
 			return
 		}
-		stopped = true
-		_ = cmd.Process.Signal(sig)
-		select {
-		case err := <-ended:
-			if sig == os.Interrupt && err != nil {
-				t.Errorf("stopped gently, it ended with %v", err)
-			}
-		case <-time.After(jobstest.Deadline):
-			_ = cmd.Process.Kill()
+		ended = true
+		late := time.AfterFunc(jobstest.Deadline, func() {
+			_ = c.cmd.Process.Kill()
 			t.Errorf("did not stop within %s", jobstest.Deadline)
+		})
+		defer late.Stop()
+		if err := c.stop(sig); sig == os.Interrupt && err != nil {
+			t.Errorf("stopped gently, it ended with %v", err)
 		}
 	}
-	p.stop, p.kill = func() { end(os.Interrupt) }, func() { end(syscall.SIGKILL) }
+	p := &program{base: c.base, stop: func() { end(os.Interrupt) }, kill: func() { end(syscall.SIGKILL) }}
 	t.Cleanup(p.stop)
-	select {
-	case p.base = <-base:
-	case err := <-ended:
-		t.Fatalf("ended before it served: %v", err)
-	case <-time.After(jobstest.Deadline):
-		t.Fatalf("does not serve within %s", jobstest.Deadline)
-	}
 	return p
 }
 

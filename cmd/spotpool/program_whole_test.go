@@ -179,14 +179,14 @@ func TestPartsAloneNeedServersOfTheirOwn(t *testing.T) {
 		{[]string{"serve", "now"}, `"now"`},
 		{[]string{"serve", "--redis", "gopher://x"}, "redis"},
 		{[]string{"serve", "--queue-redis", "sms=gopher://x"}, "sms"},
+		{[]string{"serve", "--travel", "by-air"}, "--travel"},
+		{[]string{"serve", "--travel", "roads:nowhere"}, "nowhere.edges"},
+		{[]string{"serve", "--travel", "osrm:localhost"}, "OSRM server"},
 		{[]string{"serve", "--stop-when-empty"}, "--stop-when-empty"},
 		{[]string{"serve", "--max-jobs", "1"}, "--max-jobs"},
 		{[]string{"demo", "--max-time", "1h"}, "--max-time"},
 		{[]string{"demo", "--memory", "512"}, "--memory"},
 		{[]string{"flee"}, `"flee"`},
-		{[]string{"load"}, "--replay"},
-		{[]string{"load", "--replay", "no/such/file"}, "no/such/file"},
-		{[]string{"load", "--replay", "x", "--drivers", "2"}, "--drivers"},
 	} {
 		code, out, errs := command(t, append(c.args, "--data", t.TempDir())...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {

@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"internal/db":            {"migrations"},
 	"internal/db/dbtest":     {"internal/db"},
 	"internal/jobs":          {"internal/db"},
+	"internal/osrm":          nil,
 	"internal/roads":         nil,
 	"internal/sim":           nil,
 	"internal/pay":           {"internal/db", "internal/jobs"},
@@ -35,6 +36,7 @@ var rooms = map[string][]string{
 	"internal/account":       {"internal/db", "internal/jobs", "internal/notify"},
 	"internal/trip":          {"internal/db", "internal/jobs", "internal/notify", "internal/pay"},
 	"internal/match":         {"internal/db", "internal/jobs", "internal/trip"},
+	"internal/bench":         {"internal/match", "internal/roads", "internal/sim", "internal/trip"},
 	"internal/order":         {"internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/pay", "internal/trip"},
 	"internal/httpapi":       {"internal/account", "internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/order", "internal/pay", "internal/trip"},
 	"internal/jobs/jobstest": {"internal/db", "internal/db/dbtest", "internal/jobs"},
@@ -62,6 +64,7 @@ var reserved = map[string][]string{
 	"gorm.io/driver/mysql":                    {"internal/db"},
 	"github.com/golang-jwt/jwt/v5":            {"internal/account"},
 	"github.com/golang/geo":                   {"internal/match"},
+	"github.com/hashicorp/golang-lru/v2":      {"internal/osrm"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"internal/sim"},
 }
 

@@ -185,7 +185,7 @@ func (p *parser) row() error {
 	case p.seen[id]:
 		return fmt.Errorf("ID %d stands here a second time", id)
 	case q == 0:
-		return errors.New("Q is 0: neither a vehicle's seats (below 0) nor a customer's (above)")
+		return errors.New("a Q of 0 is neither a vehicle's seats (below 0) nor a customer's (above)")
 	case late < early && (q > 0 || late != -time.Second):
 		return fmt.Errorf("LATE %s lies before EARLY %s", fields[5], fields[4])
 	}

@@ -84,7 +84,7 @@ func TestBadInstances(t *testing.T) {
 		"rider goes nowhere": {9, "3 5 -1 1 12 400", "line 9: DEST is not between 0 and 9: -1"},
 		"vehicle's unknown":  {8, "2 4 77 -4 30 600", "line 8: DEST is not between 0 and 9: 77"},
 		"node is a word":     {9, "3 here 6 1 12 400", `line 9: ORIGIN is not a whole number: "here"`},
-		"Q 0":                {9, "3 5 6 0 12 400", "line 9: Q is 0: neither"},
+		"Q 0":                {9, "3 5 6 0 12 400", "line 9: a Q of 0 is neither"},
 		"huge Q":             {7, "1 0 -1 -2000000000 0 -1", "line 7: Q is not between -1000 and 1000: -2000000000"},
 		"late before early":  {9, "3 5 6 1 12 11", "line 9: LATE 11 lies before EARLY 12"},
 		"no late":            {9, "3 5 6 1 12 -1", "line 9: LATE -1 lies before EARLY 12"},

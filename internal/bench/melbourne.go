@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,7 @@ const (
 var planeParallel = math.Cos(37.8 * math.Pi / 180)
 
 // Plane is the ground of a Melbourne instance: degrees laid out as a plane at
-// Melbourne's latitude, straight lines times 1.3, 40 km/h. Vehicles turn anywhere,
-// at whole seconds.
+// Melbourne's latitude, straight lines times 1.3, 40 km/h. Vehicles turn every block.
 type Plane struct{ pace float64 }
 
 // Locate implements geo.Travel: every point is a spot.
@@ -77,7 +77,7 @@ func ReadMelbourne(path string, riders int) (Instance, Plane, error) {
 	if err != nil {
 		return Instance{}, Plane{}, fmt.Errorf("%s: %w", path, pathless(err))
 	}
-	in.Name = strings.TrimSuffix(f.Name(), ".csv")
+	in.Name = strings.TrimSuffix(filepath.Base(path), ".csv")
 	return in, ground, nil
 }
 
@@ -146,9 +146,9 @@ func readPerson(record []string, cells []int) (p person, err error) {
 	}
 	switch {
 	case n[0] != math.Trunc(n[0]) || n[0] < 0:
-		err = fmt.Errorf("Announcement is not an id: %g", n[0])
+		err = fmt.Errorf("the Announcement %g is no id", n[0])
 	case n[2] < 0:
-		err = fmt.Errorf("Earliesttime lies before the day: %g", n[2])
+		err = fmt.Errorf("the Earliesttime %g lies before the day", n[2])
 	case !p.from.Valid() || !p.to.Valid():
 		err = errors.New("a place is off the globe")
 	}

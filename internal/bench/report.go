@@ -42,7 +42,7 @@ func (r Report) Saved() float64 { return 1 - r.CostBase }
 func (r *run) report(in Instance) Report {
 	w := r.world
 	rep := Report{
-		Instance: in.Name, Policy: string(r.Settings.Policy), Vehicles: len(w.cars), Orders: len(w.rides), Driven: w.driven,
+		Instance: in.Name, Policy: r.Settings.Policy, Vehicles: len(w.cars), Orders: len(w.rides), Driven: w.driven,
 		OrderP50: r.watch.quantile(0.50), OrderP99: r.watch.quantile(0.99), OrderMax: r.watch.quantile(1),
 		LongestPass: r.watch.longest.Seconds(), Dispatching: r.watch.dispatching.Seconds(),
 		Preparation: (r.Prepared + r.watch.prepared).Seconds(), Took: time.Since(r.watch.began).Seconds(), Memory: inUse(r),

@@ -26,10 +26,13 @@ type Options struct {
 // dispatcher drops an order.
 func Run(ctx context.Context, in Instance, o Options) (Report, error) {
 	r := newRun(in, o)
+	bar := newBar(o.Progress, len(in.Orders))
+	defer func() { _ = bar.Finish() }()
 	for now, more := r.next(); more; now, more = r.next() {
 		if err := cmp.Or(ctx.Err(), r.step(now)); err != nil {
 			return Report{}, err
 		}
+		_ = bar.Set(len(in.Orders) - len(r.left))
 	}
 	r.world.advance(match.NoLimit, func(*car) {})
 	if o.LogPairs && o.Log != nil {
@@ -119,6 +122,9 @@ func (r *run) order(now time.Duration) error {
 // obey carries out a decision.
 func (r *run) obey(now time.Duration, d match.Decision) error {
 	err := r.world.apply(now, d.Paths)
+	for _, p := range d.Placed {
+		r.watch.time(func() { r.engine.Told(p.Order, p.Vehicle) })
+	}
 	for _, p := range d.Paths {
 		c := r.world.cars[indexOf(p.ID)]
 		r.told(c, c.path.StartAt)
@@ -170,13 +176,10 @@ func (r *run) departs(c *car) bool { return r.Depart && c.Dest != nil }
 
 // told notes that the dispatcher knows where the car is as long as it is not later than until.
 func (r *run) told(c *car, until time.Duration) {
-	c.move = idle
-	switch {
-	case c.due == idle:
+	if c.move = idle; c.due == idle {
 		return
-	case r.departs(c):
-		c.move = c.leave
-	default:
+	}
+	if c.move = c.leave + 1; !r.departs(c) {
 		c.move = max(c.leave, until) + 1
 	}
 	r.moves.add(c, c.move)

@@ -23,6 +23,10 @@ func TestRunsKeepTheRules(t *testing.T) {
 			Settings: match.Settings{
 				Policy: rapid.SampledFrom([]string{match.Instant, match.Windowed, match.Best}).Draw(t, "policy"),
 				Window: time.Duration(rapid.IntRange(1, 30).Draw(t, "window")) * time.Second,
+				Hold:   time.Duration(rapid.IntRange(0, 1).Draw(t, "hold")) * 20 * time.Second,
+				Late:   rapid.Bool().Draw(t, "late"),
+				Lock:   rapid.SampledFrom([]match.Lock{match.LockAtPickup, match.LockWhenTold}).Draw(t, "lock"),
+				Moves:  20,
 			},
 		}
 		got, err := Run(t.Context(), in, o)

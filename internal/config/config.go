@@ -51,6 +51,7 @@ type Settings struct {
 
 	MatchFor      time.Duration `flag:"match-for" default:"5m" help:"how long a trip is looked for before an order expires"`
 	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
+	Travel        string        `flag:"travel" default:"straight" help:"where travel times are from: straight (great circle × 1.3 at 10 m/s), roads:FILE.osm.pbf, roads:PREFIX of .edges and .rnet, or osrm:http://host:port"`
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
@@ -227,6 +228,16 @@ func (s Settings) DatabaseTarget() string {
 		return s.Database
 	}
 	return "sqlite:" + filepath.Join(s.Data, "spotpool.db")
+}
+
+// Environ returns the settings as variables, NAME=value, with which another
+// process of the program has the same ones.
+func (s Settings) Environ() (env []string) {
+	v := reflect.ValueOf(s)
+	for f := range fields() {
+		env = append(env, fmt.Sprintf("%s=%v", EnvName(f.flag), v.Field(f.index).Interface()))
+	}
+	return env
 }
 
 // Example returns the text of .env.example: every variable with its meaning and default.

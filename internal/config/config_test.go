@@ -118,3 +118,20 @@ func TestQueueTargets(t *testing.T) {
 		t.Errorf("of nothing: %v, %v", none, err)
 	}
 }
+
+func TestAnotherProcessHasTheSameSettings(t *testing.T) {
+	s, err := load(t, nil, "--database", "mysql://a:b=c@h/d", "--user-rate", "0.5", "--strict", "--match-for", "90s", "--memory", "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{}
+	for _, line := range s.Environ() {
+		name, value, _ := strings.Cut(line, "=")
+		if value != "" { // an empty variable counts as unset, see Lookup
+			env[name] = value
+		}
+	}
+	if again, err := load(t, env); err != nil || again != s {
+		t.Errorf("%+v, %v; want %+v", again, err, s)
+	}
+}

@@ -1,8 +1,8 @@
 // Package db opens the database, MySQL or SQLite, and runs transactions on it.
 //
 // Reads and writes go through different handles: SQLite allows one writer, so
-// it gets one connection for transactions and a pool for reads; on MySQL both
-// are the same pool.
+// it gets one connection for transactions and a pool for reads; on MySQL a pool for
+// transactions spares them the round trip that begins one.
 package db
 
 import (
@@ -32,6 +32,7 @@ var ForUpdate = clause.Locking{Strength: "UPDATE"}
 type DB struct {
 	dialect     string // "mysql" or "sqlite3", as goose names them
 	read, write *gorm.DB
+	schema      *gorm.DB // of the two, the one that migrations run on
 	transient   func(error) bool
 }
 

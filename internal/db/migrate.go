@@ -73,7 +73,7 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 }
 
 func (d *DB) provider() (*goose.Provider, *sql.DB, error) {
-	pool, err := d.write.DB()
+	pool, err := d.schema.DB()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,8 +20,13 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// poolSize is how many connections a process holds to MySQL, and how many readers to SQLite.
-const poolSize = 24
+// How many connections a process holds: to MySQL for transactions and for reads
+// outside of any, and how many readers to SQLite.
+const (
+	mysqlWriters  = 16
+	mysqlReaders  = 8
+	sqliteReaders = 24
+)
 
 // ErrTarget says that Open was given no name of a database.
 var ErrTarget = errors.New("database: want sqlite:PATH or mysql://user:password@host:port/name")
@@ -53,10 +58,11 @@ func openSQLite(path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	limitPool(read, poolSize)
+	limitPool(read, sqliteReaders)
 	d := &DB{dialect: "sqlite3", transient: sqliteBusy}
 	if d.write, err = wrap(sqlite.New(sqlite.Config{Conn: write})); err == nil {
 		d.read, err = wrap(sqlite.New(sqlite.Config{Conn: read}))
+		d.schema = d.write
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close(), read.Close())
@@ -107,13 +113,18 @@ func openMySQL(cfg *mysqldriver.Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := sql.OpenDB(readCommitted{base})
-	limitPool(pool, poolSize)
-	g, err := wrap(mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true}))
-	if err != nil {
-		return nil, errors.Join(err, pool.Close())
+	read, write := sql.OpenDB(readCommitted{base}), sql.OpenDB(transactional{readCommitted{base}})
+	limitPool(read, mysqlReaders)
+	limitPool(write, mysqlWriters)
+	d := &DB{dialect: "mysql", transient: mysqlTransient}
+	if d.write, err = wrap(mysql.New(mysql.Config{Conn: write, SkipInitializeWithVersion: true})); err == nil {
+		d.read, err = wrap(mysql.New(mysql.Config{Conn: read, SkipInitializeWithVersion: true}))
+		d.schema = d.read
 	}
-	return &DB{dialect: "mysql", read: g, write: g, transient: mysqlTransient}, nil
+	if err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+	return d, nil
 }
 
 // mysqlTransient knows deadlock (1213) and lock wait timeout (1205).
@@ -133,9 +144,14 @@ func (c readCommitted) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	const set = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
-	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, set, nil); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	return conn, set(ctx, conn, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+}
+
+// set runs a statement on a new connection, which it closes on an error.
+func set(ctx context.Context, conn driver.Conn, statement string) error {
+	_, err := conn.(driver.ExecerContext).ExecContext(ctx, statement, nil)
+	if err != nil {
+		err = errors.Join(err, conn.Close())
 	}
-	return conn, nil
+	return err
 }

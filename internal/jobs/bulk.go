@@ -13,59 +13,75 @@ import (
 // Redis what asynq's would leave, which a test compares. What differs are counters
 // beyond 2^63, tasks whose keys contradict each other, and that a task keeps the time
 // since when it was pending, which is read only while it is.
+
+// take is what both scripts that take tasks do, with the keys of asynq's script that
+// takes one.
+const take = `
+local function take(expiry, prefix, most)
+	if redis.call("EXISTS", KEYS[2]) == 1 then
+		return {}
+	end
+	local tail = redis.call("LRANGE", KEYS[1], -most, -1)
+	if #tail == 0 then
+		return {}
+	end
+	local ids, leases, taken, known = {}, {}, {}, {}
+	for i = #tail, 1, -1 do
+		local id = tail[i]
+		local key = prefix .. id
+		redis.call("HSET", key, "state", "active")
+		ids[#ids + 1] = id
+		leases[#leases + 1] = expiry
+		leases[#leases + 1] = id
+		local msg = redis.call("HGET", key, "msg")
+		if msg then
+			taken[#taken + 1] = msg
+			known[#known + 1] = id
+		end
+	end
+	redis.call("LTRIM", KEYS[1], 0, -#tail - 1)
+	redis.call("LPUSH", KEYS[3], unpack(ids))
+	redis.call("ZADD", KEYS[4], unpack(leases))
+	for i = 1, #known do
+		taken[#taken + 1] = known[i]
+	end
+	return taken
+end
+`
+
 var (
-	// enqueueAll takes the pending list and the tasks' keys; the time, the channel
-	// and name under which the work is announced, and each task's message and id. It
-	// returns 1 for each task, or 0 where the key was there already.
-	enqueueAll = redis.NewScript(`
-local said, ids = {}, {}
-for i = 2, #KEYS do
-	local at = i * 2
+	// enqueueAll takes the keys of asynq's script that takes one task, and the tasks'
+	// keys; the time, the channel and name under which the work is announced, what
+	// take is told, and each task's message and id. It returns 1 for each task, or 0
+	// where the key was there already; and what it took for a worker that waits, if
+	// it was told of one. What is taken at once is not announced.
+	enqueueAll = redis.NewScript(take + `
+local said, ids, taken = {}, {}, {}
+for i = 5, #KEYS do
+	local at = 7 + (i - 5) * 2
 	if redis.call("EXISTS", KEYS[i]) == 1 then
-		said[i - 1] = 0
+		said[i - 4] = 0
 	else
 		redis.call("HSET", KEYS[i], "msg", ARGV[at], "state", "pending", "pending_since", ARGV[1])
 		ids[#ids + 1] = ARGV[at + 1]
-		said[i - 1] = 1
+		said[i - 4] = 1
 	end
 end
 if #ids > 0 then
 	redis.call("LPUSH", KEYS[1], unpack(ids))
+end
+local room = tonumber(ARGV[6])
+if room > 0 then
+	taken = take(ARGV[4], ARGV[5], room)
+end
+if #ids > 0 and (room == 0 or redis.call("EXISTS", KEYS[1]) == 1) then
 	redis.pcall("PUBLISH", ARGV[2], ARGV[3])
 end
-return said`)
+return {said, taken}`)
 
 	// takeAll takes the keys and arguments of asynq's script that takes one task,
 	// and how many to take. It returns their messages, then their ids.
-	takeAll = redis.NewScript(`
-if redis.call("EXISTS", KEYS[2]) == 1 then
-	return {}
-end
-local tail = redis.call("LRANGE", KEYS[1], -ARGV[3], -1)
-if #tail == 0 then
-	return {}
-end
-local ids, leases, taken, known = {}, {}, {}, {}
-for i = #tail, 1, -1 do
-	local id = tail[i]
-	local key = ARGV[2] .. id
-	redis.call("HSET", key, "state", "active")
-	ids[#ids + 1] = id
-	leases[#leases + 1] = ARGV[1]
-	leases[#leases + 1] = id
-	local msg = redis.call("HGET", key, "msg")
-	if msg then
-		taken[#taken + 1] = msg
-		known[#known + 1] = id
-	end
-end
-redis.call("LTRIM", KEYS[1], 0, -#tail - 1)
-redis.call("LPUSH", KEYS[3], unpack(ids))
-redis.call("ZADD", KEYS[4], unpack(leases))
-for i = 1, #known do
-	taken[#taken + 1] = known[i]
-end
-return taken`)
+	takeAll = redis.NewScript(take + `return take(ARGV[1], ARGV[2], ARGV[3])`)
 
 	// completeAll takes the keys of asynq's script that completes one task, the
 	// task's own moved to the end and followed by the others', and the arguments of

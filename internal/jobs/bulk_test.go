@@ -183,10 +183,18 @@ func (s *scriptCalls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 func (s *scriptCalls) count(cmd redis.Cmder) {
 	if text := fmt.Sprint(cmd.Args()...); cmd.Name() == "evalsha" && (strings.Contains(text, "}:t:") || strings.Contains(text, ":lease")) {
 		s.n.Add(1)
-		if strings.Contains(text, ":paused") && !cmd.NoRetry() {
+		if takes(cmd.Args()) && !cmd.NoRetry() {
 			s.again.Add(1)
 		}
 	}
+}
+
+// takes reports whether a call takes tasks: one that puts some into Redis has room
+// for them, or does not.
+func takes(call []any) bool {
+	keys, _ := call[2].(int)
+	args := call[3+keys:]
+	return strings.Contains(fmt.Sprint(call...), ":paused") && (len(args) < 6 || fmt.Sprint(args[5]) != "0")
 }
 
 // What a worker that stops has taken, and asynq has no place for, goes back to

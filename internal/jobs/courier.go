@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -26,8 +27,9 @@ type delivery struct {
 	kind       string
 	queue      string
 	due        time.Time
-	run        bool // already there, but put off: run it now
-	hurries    int  // how often that was tried
+	row        *jobRow // as it was written, for a worker of this process that waits; may be nil
+	run        bool    // already there, but put off: run it now
+	hurries    int     // how often that was tried
 }
 
 // payload is "id:generation"; it is also the asynq task's id, so that a job is
@@ -131,10 +133,13 @@ func (c *courier) send(ds ...delivery) {
 	parcels := make([]parcel, len(ds))
 	lists := map[*grouper[*parcel]][]*parcel{}
 	for i, d := range ds {
-		parcels[i].delivery = d
-		lane := c.to(d.queue).due
+		to := c.to(d.queue)
+		if parcels[i].delivery = d; !to.awaited(d.queue) {
+			parcels[i].row = nil // it may wait here for long, and there are many
+		}
+		lane := to.due
 		if d.run || d.due.After(now) {
-			lane = c.to(d.queue).others
+			lane = to.others
 		}
 		lists[lane] = append(lists[lane], &parcels[i])
 	}
@@ -220,20 +225,40 @@ func (c *courier) putInto(queue string, ps []*parcel) error {
 		}
 		c.known.Store(queue, true)
 	}
-	keys, args := make([]string, 0, len(ps)+1), make([]any, 0, 2*len(ps)+3)
-	keys, args = append(keys, pendingKey(queue)), append(args, time.Now().UnixNano(), workChannel, queue)
-	for _, p := range ps {
-		id := p.payload()
-		keys, args = append(keys, taskPrefix(queue)+id), append(args, p.message(id, c.retention), id)
+	ids := make([]string, len(ps))
+	keys, args := append(make([]string, 0, len(ps)+4), takeKeys(queue)...), make([]any, 0, 2*len(ps)+6)
+	for i, p := range ps {
+		ids[i] = p.payload()
+		keys = append(keys, taskPrefix(queue)+ids[i])
 	}
-	said, err := enqueueAll.Run(ctx, to, keys, args...).Int64Slice()
+	h := c.to(queue).handover(queue, ids, ps)
+	args = append(args, time.Now().UnixNano(), workChannel, queue, time.Now().Add(asynqLease).Unix(), taskPrefix(queue), h.room)
+	for i, p := range ps {
+		args = append(args, p.message(ids[i], c.retention), ids[i])
+	}
+	stored, taken, err := enqueued(h.run(ctx, to, enqueueAll, keys, args))
+	h.finish(taken)
 	if err != nil {
 		return err
 	}
 	for i, p := range ps {
-		p.stored = said[i] == 1
+		p.stored = stored[i] == int64(1)
 	}
 	return nil
+}
+
+// enqueued reads what enqueueAll said.
+func enqueued(cmd *redis.Cmd) (stored []any, taken []string, err error) {
+	said, err := cmd.Slice()
+	if err != nil {
+		return nil, nil, err
+	}
+	texts := said[1].([]any)
+	taken = make([]string, len(texts))
+	for i, text := range texts {
+		taken[i] = text.(string)
+	}
+	return said[0].([]any), taken, nil
 }
 
 // carry deals with a delivery that is not due, or that waits in Redis.

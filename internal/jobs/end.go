@@ -93,20 +93,31 @@ func (c *core) endTogether(group []*ending) {
 
 // end records one ending, or returns ErrSuperseded.
 func (c *core) end(ctx context.Context, e *ending) error {
-	return c.db.Tx(ctx, func(tx *db.Tx) error { return c.endAll(tx, []*ending{e}) })
+	record := func(tx *db.Tx) error { return c.endAll(tx, []*ending{e}) }
+	err := c.db.Tx(ctx, record)
+	if !errors.Is(err, errContested) {
+		return err
+	}
+	e.row.next = following{} // it is not as it was read
+	return c.db.Tx(ctx, record)
 }
 
 // endAll records endings, of which only a single one may have an effect, and
 // moves their flows on.
 func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
-	if len(es) == 1 {
+	plain, es := split(es, (*ending).plain)
+	if len(plain) > 0 {
+		err = c.relay(tx, plain)
+	}
+	if err == nil && len(es) == 1 {
 		err = c.endOne(tx, es[0])
-	} else {
+	} else if err == nil {
 		err = c.endGroup(tx, es)
 	}
 	if err != nil {
 		return err
 	}
+	var known []*ending
 	var ends []memberEnd
 	for _, e := range es {
 		if e.effect != nil {
@@ -114,14 +125,35 @@ func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 				return err
 			}
 		}
-		if e.row.FlowID.Valid && e.row.Branch != branchCallback {
+		switch {
+		case !e.row.FlowID.Valid || e.row.Branch == branchCallback:
+		case e.known():
+			known = append(known, e)
+		default:
 			ends = append(ends, e.memberEnd())
+		}
+	}
+	if len(known) > 0 {
+		if err := c.goOn(tx, known); err != nil {
+			return err
 		}
 	}
 	if len(ends) == 0 {
 		return nil
 	}
 	return c.moveOn(tx, ends)
+}
+
+// split returns the endings of which is holds, and the others.
+func split(es []*ending, is func(*ending) bool) (these, others []*ending) {
+	for _, e := range es {
+		if is(e) {
+			these = append(these, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	return these, others
 }
 
 func (e *ending) memberEnd() memberEnd {
@@ -163,21 +195,19 @@ func (c *core) endGroup(tx *db.Tx, es []*ending) error {
 		alike[h] = append(alike[h], e.row.ID)
 	}
 	for h, ids := range alike {
-		n, err := tx.Change(`UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
+		err := changeEach(tx, len(ids), `UPDATE jobs SET state = ?, note = ?, due_at = NULL, unique_key = NULL, finished_at = ?
 			WHERE id IN ? AND generation = ? AND state = 'ready'`, h.state, h.note, c.clock.Now(), ids, h.generation)
 		if err != nil {
 			return err
-		}
-		if int(n) < len(ids) {
-			return errContested
 		}
 	}
 	return nil
 }
 
-// errContested says that a group holds an ending that came too late: which one,
-// only each by itself can tell.
-var errContested = errors.New("jobs: an ending came too late")
+// errContested says that a group holds an ending that came too late, or that what
+// comes after a job is not what was read with it: which one, only each by itself
+// can tell.
+var errContested = errors.New("jobs: not as it was read")
 
 // causeFailed is the cause of a failure whose error says no code.
 const causeFailed = "failed"

@@ -78,7 +78,9 @@ func AsWorker(c redis.UniversalClient, queue string, n int) (server redis.Univer
 	left.Store(unlimited)
 	g := &gate{
 		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, slots: newSlots(n), left: left, turn: new(sync.Mutex),
-		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: func([]string) {},
+		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: &aheads{
+			read: func(context.Context, []uuid.UUID) (map[uuid.UUID]*jobRow, error) { return nil, nil },
+		},
 	}
 	return g, func() { closeAll([]*gate{g}) }, l.scripts.close
 }

@@ -101,7 +101,7 @@ func TestTheRecordingOfAJobFails(t *testing.T) {
 	var fails atomic.Int32
 	newEffects(t, h).tx(t, func(tx *db.Tx) error { // the statements of all transactions go by here
 		return tx.Callback().Raw().Before("gorm:raw").Register("test:fail", func(g *gorm.DB) {
-			if strings.HasPrefix(g.Statement.SQL.String(), "UPDATE jobs SET state") && fails.Add(1) == 1 {
+			if strings.HasPrefix(g.Statement.SQL.String(), "UPDATE jobs SET ") && fails.Add(1) == 1 {
 				_ = g.AddError(errDisk)
 			}
 		})

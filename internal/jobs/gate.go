@@ -21,20 +21,21 @@ const workChannel = "spotpool:work"
 type gate struct {
 	*line
 	queues map[string]int
-	poll   time.Duration        // how long a look waits at most
-	slots  *slots               // of the worker
-	left   *atomic.Int64        // tasks that it may still take
-	turn   *sync.Mutex          // held while some are taken, when they are counted
-	stop   chan struct{}        // closed when it takes no more
-	ahead  func(tasks []string) // told the ids of tasks that it took
+	poll   time.Duration // how long a look waits at most
+	slots  *slots        // of the worker
+	left   *atomic.Int64 // tasks that it may still take
+	turn   *sync.Mutex   // held while some are taken, when they are counted
+	stop   chan struct{} // closed when it takes no more
+	ahead  *aheads       // asked for the tasks that it takes
 
 	mu    sync.Mutex
 	taken []takenTask   // and not yet handed over
 	work  chan struct{} // rings when there may be work
 	empty int           // looks in a row that found nothing
+	idle  atomic.Bool   // all queues were empty, and it waits for word of work
 	want  int           // how many tasks to ask for
 
-	looking sync.Mutex // held during a look
+	looking sync.Mutex // held while it takes tasks
 }
 
 // takenTask is a task as Redis holds it.
@@ -96,8 +97,16 @@ func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 		return answer
 	}
 	if g.empty >= len(g.queues) {
+		g.idle.Store(true)
 		g.wait(g.work, g.poll)
+		g.looking.Lock() // until a handover under way is over
+		g.idle.Store(false)
+		g.looking.Unlock()
 		g.empty = 0
+		if task, ok := g.next(); ok {
+			answer.SetVal(task)
+			return answer
+		}
 	}
 	for g.slots.free() < 1 && !g.stopped() {
 		g.wait(g.slots.freed, g.poll)
@@ -141,31 +150,40 @@ func (g *gate) lookNow(ctx context.Context, keys []string, args []any) *redis.Cm
 // as asynq's script that takes one would and keeps the others.
 func (g *gate) take(ctx context.Context, n int, keys []string, args []any) *redis.Cmd {
 	answer := redis.NewCmd(ctx)
-	said, err := g.takeOnce(ctx, keys, append(slices.Clone(args), n)).StringSlice()
-	got := len(said) / 2
-	g.slots.held.Add(int64(got - n))
+	said, err := callOnce(ctx, g.UniversalClient, takeAll, keys, append(slices.Clone(args), n)).StringSlice()
+	if len(said) > 2 { // a single one may find others to be read with
+		ids := said[len(said)/2:]
+		g.ahead.use(g.ahead.ask(ids), ids)
+	}
+	got := g.keep(said, n, keys)
 	if err != nil {
 		answer.SetErr(err)
 		return answer
 	}
-	tasks, ids := said[:got], said[got:]
-	g.ahead(ids)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.left.Add(int64(-got))
 	// A queue that gives all that was asked for is asked for more the next time.
 	if g.want = 1; got == n {
 		g.want = 2 * n
 	}
-	if got == 0 {
+	if task, ok := g.next(); ok {
+		answer.SetVal(task)
+	} else {
 		answer.SetErr(redis.Nil)
-		return answer
-	}
-	answer.SetVal(tasks[0])
-	for i := 1; i < got; i++ {
-		g.taken = append(g.taken, takenTask{tasks[i], ids[i], keys})
 	}
 	return answer
+}
+
+// keep keeps the tasks that a script took with n slots reserved, gives back the slots
+// beyond, and returns how many there are.
+func (g *gate) keep(said []string, n int, keys []string) (got int) {
+	got = len(said) / 2
+	g.slots.held.Add(int64(got - n))
+	g.left.Add(int64(-got))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range got {
+		g.taken = append(g.taken, takenTask{said[i], said[got+i], keys})
+	}
+	return got
 }
 
 // once is a command that is not sent again when its answer was lost: a second
@@ -175,9 +193,9 @@ type once struct{ *redis.Cmd }
 // NoRetry implements redis.Cmder.
 func (once) NoRetry() bool { return true }
 
-// takeOnce calls takeAll.
-func (g *gate) takeOnce(ctx context.Context, keys []string, args []any) *redis.Cmd {
-	words := []any{"evalsha", takeAll.Hash(), len(keys)}
+// callOnce calls a script that takes tasks.
+func callOnce(ctx context.Context, to redis.UniversalClient, script *redis.Script, keys []string, args []any) *redis.Cmd {
+	words := []any{"evalsha", script.Hash(), len(keys)}
 	for _, k := range keys {
 		words = append(words, k)
 	}
@@ -185,11 +203,11 @@ func (g *gate) takeOnce(ctx context.Context, keys []string, args []any) *redis.C
 	call := func() *redis.Cmd {
 		cmd := redis.NewCmd(ctx, words...)
 		cmd.SetFirstKeyPos(3)
-		_ = g.Process(ctx, once{cmd})
+		_ = to.Process(ctx, once{cmd})
 		return cmd
 	}
 	cmd := call()
-	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") && takeAll.Load(ctx, g.UniversalClient).Err() == nil {
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") && script.Load(ctx, to).Err() == nil {
 		cmd = call()
 	}
 	return cmd

@@ -18,6 +18,9 @@ func (c *core) insert(tx *db.Tx, rows []jobRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	for i := range rows {
+		rows[i].whole = !rows[i].FlowID.Valid || rows[i].FlowState != ""
+	}
 	for chunk := range slices.Chunk(rows, insertChunk) {
 		if err := insertJobs(tx, chunk); err != nil {
 			return err
@@ -124,7 +127,11 @@ func (c *core) deliverAfter(tx *db.Tx, rows []jobRow) {
 	out := make([]delivery, 0, len(rows))
 	for i := range rows {
 		if rows[i].State == jobReady {
-			out = append(out, rows[i].delivery())
+			d := rows[i].delivery()
+			if rows[i].whole {
+				d.row = &rows[i]
+			}
+			out = append(out, d)
 		}
 	}
 	if len(out) == 0 {

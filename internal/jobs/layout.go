@@ -104,6 +104,7 @@ func (f Flow) nests() bool {
 
 // write inserts the rows, each table's in as few statements as may be.
 func (l *layout) write(tx *db.Tx) error {
+	l.link()
 	for chunk := range slices.Chunk(l.flows, insertChunk) {
 		if err := insertFlows(tx, chunk); err != nil {
 			return err

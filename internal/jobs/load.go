@@ -67,8 +67,9 @@ func (c *core) loadTogether(group []*load) {
 // which would cost as much as the rest of it.
 func (c *core) readJobs(ctx context.Context, ids []uuid.UUID) (found map[uuid.UUID]*jobRow, err error) {
 	rows, err := c.db.Read(ctx).Raw(`SELECT j.id, j.flow_id, j.batch_id, j.branch, j.stage, j.kind, j.queue, j.args, j.sealed, j.tags,
-		j.unique_key, j.state, j.attempts, j.generation, j.wakes, j.due_at, j.retry_until, j.note, COALESCE(f.state, ''), COALESCE(f.cause, '')
-		FROM jobs j LEFT JOIN flows f ON f.id = j.flow_id WHERE j.id IN ?`, ids).Rows()
+		j.unique_key, j.state, j.attempts, j.generation, j.wakes, j.due_at, j.retry_until, j.note, COALESCE(f.state, ''), COALESCE(f.cause, ''),
+		`+isKnown+`, n.id, COALESCE(n.kind, ''), COALESCE(n.queue, '')
+		FROM jobs j LEFT JOIN flows f ON f.id = j.flow_id `+followed+` WHERE j.id IN ?`, ids).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +77,19 @@ func (c *core) readJobs(ctx context.Context, ids []uuid.UUID) (found map[uuid.UU
 	found = make(map[uuid.UUID]*jobRow, len(ids))
 	all := make([]jobRow, 0, len(ids))
 	var r jobRow
+	var nextID uuid.NullUUID
+	var nextKind, nextQueue string
 	w := words{}
 	to := []any{&r.ID, &r.FlowID, &r.BatchID, w.into(&r.Branch), &r.Stage, w.into(&r.Kind), w.into(&r.Queue), &r.Args, &r.Sealed,
 		w.into(&r.Tags), &r.UniqueKey, w.into(&r.State), &r.Attempts, &r.Generation, &r.Wakes, &r.DueAt, &r.RetryUntil,
-		w.into(&r.Note), w.into(&r.FlowState), w.into(&r.FlowCause)}
+		w.into(&r.Note), w.into(&r.FlowState), w.into(&r.FlowCause),
+		&r.next.known, &nextID, w.into(&nextKind), w.into(&nextQueue)}
 	for rows.Next() {
 		if err := rows.Scan(to...); err != nil {
 			return nil, err
+		}
+		if r.next.job = nil; nextID.Valid {
+			r.next.job = &jobRow{ID: nextID.UUID, Kind: nextKind, Queue: nextQueue}
 		}
 		all = append(all, r)
 		found[r.ID] = &all[len(all)-1]
@@ -117,49 +124,4 @@ func (w *word) Scan(from any) error {
 		return fmt.Errorf("jobs: a word is stored as %T", from)
 	}
 	return nil
-}
-
-// ahead is a question for the jobs of tasks that were taken together, asked while
-// asynq hands them out.
-type ahead struct {
-	at   time.Time
-	rows map[uuid.UUID]*jobRow
-	done chan struct{}
-}
-
-// aheadMost is how old an answer may be: a job that was held up behind others may
-// have been cancelled since.
-const aheadMost = time.Second
-
-// loadAhead asks for the jobs of tasks that are about to run.
-func (w *Worker) loadAhead(tasks []string) {
-	if len(tasks) < 2 {
-		return // load may find others to join
-	}
-	question := &ahead{at: time.Now(), done: make(chan struct{})}
-	ids := make([]uuid.UUID, 0, len(tasks))
-	for _, task := range tasks {
-		if id, _, err := parsePayload([]byte(task)); err == nil {
-			ids = append(ids, id)
-			w.ahead.Store(task, question)
-		}
-	}
-	go func() {
-		defer close(question.done)
-		ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
-		defer cancel()
-		question.rows, _ = w.core.readJobs(ctx, ids) // else each asks for itself
-	}()
-}
-
-// loaded is load, answered by what was asked ahead where that was done.
-func (w *Worker) loaded(ctx context.Context, task string, id uuid.UUID) (*jobRow, error) {
-	if question, ok := w.ahead.LoadAndDelete(task); ok {
-		question := question.(*ahead)
-		<-question.done
-		if row := question.rows[id]; row != nil && time.Since(question.at) < aheadMost {
-			return row, nil
-		}
-	}
-	return w.core.load(ctx, id)
 }

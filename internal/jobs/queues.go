@@ -65,6 +65,8 @@ func (c *core) paused(ctx context.Context) (map[string]time.Time, error) {
 // of the queue's memory, or knows no answer.
 func pendingKey(queue string) string { return "asynq:{" + queue + "}:pending" }
 func pausedKey(queue string) string  { return "asynq:{" + queue + "}:paused" }
+func activeKey(queue string) string  { return "asynq:{" + queue + "}:active" }
+func leaseKey(queue string) string   { return "asynq:{" + queue + "}:lease" }
 func taskPrefix(queue string) string { return "asynq:{" + queue + "}:t:" }
 
 const queuesKey = "asynq:queues"

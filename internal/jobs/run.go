@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
 	"github.com/spotpool/spotpool/internal/db"
@@ -63,7 +64,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 	}
 	retried, _ := asynq.GetRetryCount(ctx)
 	for {
-		row, err := w.loaded(ctx, string(task.Payload()), id)
+		row, err := w.load(ctx, string(task.Payload()), id)
 		if errors.Is(err, db.ErrNotFound) {
 			return nil
 		}
@@ -86,6 +87,14 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		handled()
 		handled = w.slots.again()
 	}
+}
+
+// load reads the job of a task, unless that was done ahead.
+func (w *Worker) load(ctx context.Context, task string, id uuid.UUID) (*jobRow, error) {
+	if row := w.ahead.take(task, id); row != nil {
+		return row, nil
+	}
+	return w.core.load(ctx, id)
 }
 
 // redisTick is the unit in which asynq keeps the times of tasks that are put off.

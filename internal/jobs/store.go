@@ -105,7 +105,9 @@ type jobRow struct {
 	FlowState string `gorm:"->"` // joined when a job is loaded for a run
 	FlowCause string `gorm:"->"`
 
-	handled func() // gives the slot of the run back
+	next    following // read or written with it
+	whole   bool      // the row is all there is, and nobody else has it
+	handled func()    // gives the slot of the run back
 }
 
 func (jobRow) TableName() string { return "jobs" }
@@ -126,6 +128,7 @@ type core struct {
 	courier   *courier
 	loads     *grouper[*load]
 	endings   *grouper[*ending]
+	starts    *grouper[*starting]
 	observers []func(Event)
 }
 

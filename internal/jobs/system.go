@@ -61,14 +61,16 @@ func New(o Options) *System {
 	}
 	c.loads = newGrouper(loaders, groupMost, c.loadTogether)
 	c.endings = newGrouper(enders, groupMost, c.endTogether)
+	c.starts = newGrouper(starters, groupMost, c.startTogether)
 	s.core = c
 	return s
 }
 
-// How many groups of loads and of endings are under way at a time.
+// How many groups of loads, of endings and of starts are under way at a time.
 const (
-	loaders = 2
-	enders  = 2
+	loaders  = 2
+	enders   = 2
+	starters = 2
 )
 
 // broker returns where a queue lives.
@@ -135,6 +137,7 @@ func (s *System) Monitor(root string) http.Handler {
 // Close carries the last jobs to Redis and closes the connections. Workers must
 // have stopped before.
 func (s *System) Close() error {
+	s.core.starts.close()
 	s.core.courier.close()
 	s.core.loads.close()
 	s.core.endings.close()
@@ -155,6 +158,7 @@ type broker struct {
 	client    *asynq.Client
 	inspector *asynq.Inspector
 	lanes     // of what goes there
+	gates     // that take from there
 }
 
 func newBroker(conn asynq.RedisConnOpt) *broker {

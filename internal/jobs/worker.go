@@ -87,7 +87,7 @@ type Worker struct {
 	running  atomic.Int64 // deliveries that are being dealt with
 	left     atomic.Int64 // jobs that it may still run
 	turn     sync.Mutex
-	ahead    sync.Map // by task: where the answer to what was asked ahead will be
+	ahead    *aheads
 }
 
 // Run processes jobs until ctx is over or a limit of its configuration is
@@ -106,7 +106,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var gates []*gate
 	w.slots = newSlots(w.cfg.Concurrency)
-	w.ahead.Clear()
+	w.ahead = &aheads{read: w.core.readJobs}
 	w.left.Store(unlimited)
 	if w.cfg.MaxJobs > 0 {
 		w.left.Store(int64(w.cfg.MaxJobs))
@@ -114,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for b, queues := range w.byBroker() {
 		g := &gate{
 			line: b.line, queues: queues, poll: w.cfg.PollInterval, slots: w.slots, left: &w.left, turn: &w.turn,
-			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: w.loadAhead,
+			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: w.ahead,
 		}
 		srv := asynq.NewServerFromRedisClient(g, w.serverConfig(queues))
 		if err := srv.Start(asynq.HandlerFunc(w.process)); err != nil {
@@ -123,6 +123,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		defer srv.Shutdown()
 		gates = append(gates, g)
+		defer b.join(g)()
 		wg.Go(func() { g.listen(ctx) })
 	}
 	wg.Go(func() { w.sweepLoop(ctx) })

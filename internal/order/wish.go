@@ -52,12 +52,15 @@ func (r Route) check() error {
 
 // Quote returns distance, duration and fare of a route, or an Invalid fault:
 // point_off_the_globe, name_too_long, origin_equals_destination,
-// seats_out_of_range or too_far.
+// seats_out_of_range, too_far, or one of trip.Way's.
 func (s *Service) Quote(r Route) (Quote, error) {
 	if err := r.check(); err != nil {
 		return Quote{}, err
 	}
-	leg := geo.Between(s.cfg.Travel, r.Origin.Point, r.Dest.Point)
+	leg, err := trip.Way(s.cfg.Travel, r.Origin, r.Dest)
+	if err != nil {
+		return Quote{}, err
+	}
 	if leg.Metres > maxMetres {
 		return Quote{}, fault.Fieldf("destination", "too_far", "the way must not be longer than %d km", maxMetres/1000)
 	}

@@ -15,19 +15,19 @@ import (
 // pairs are how many random pairs of nodes the benchmarks ask for in turn.
 const pairs = 1 << 16
 
-// benchNetwork is the network whose prefix or PBF file SPOTPOOL_ROADS names, or else a
-// grid of streets.
+// benchNetwork is the network of the files whose prefix SPOTPOOL_ROADS holds, or else
+// a grid of streets.
 func benchNetwork(b *testing.B) *Network {
 	b.Helper()
 	if path := os.Getenv("SPOTPOOL_ROADS"); path != "" {
-		n, err := ReadEdges(path, 10)
+		n, err := ReadEdges(b.Context(), path, 10)
 		if err != nil {
 			b.Fatal(err)
 		}
 		return n
 	}
 	points, arcs := grid(110, 110)
-	n, err := newEven(points, arcs, 100*time.Millisecond)
+	n, err := newEven(b.Context(), points, arcs, 100*time.Millisecond)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func BenchmarkTable(b *testing.B) {
 	n := benchNetwork(b)
 	x := n.router.(byLength)
 	if n.Nodes() > 20_000 {
-		b.Skipf("a table of %d nodes does not fit", n.Nodes())
+		b.Fatalf("a table of %d nodes does not fit", n.Nodes())
 	}
 	table := make([]uint32, 0, n.Nodes()*n.Nodes())
 	for v := range int32(n.Nodes()) {

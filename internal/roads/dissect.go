@@ -2,6 +2,7 @@ package roads
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -25,8 +26,9 @@ const alone = 1000
 // small is how many nodes a part may have that is not parted any more.
 const small = 6
 
-// newLabels builds the index; it fails if a best way is longer than limit.
-func newLabels[W weight](g graph[W], limit W) (*labels[W], error) {
+// newLabels builds the index; it fails if a best way is longer than limit, and with the
+// error of ctx once that ends.
+func newLabels[W weight](ctx context.Context, g graph[W], limit W) (*labels[W], error) {
 	n := g.nodes()
 	whole := part[W]{nodes: make([]int32, n), links: linksOf(g)}
 	for v := range whole.nodes {
@@ -37,13 +39,19 @@ func newLabels[W weight](g graph[W], limit W) (*labels[W], error) {
 	if !b.even {
 		b.in = make([][]W, n)
 	}
-	b.dissect(whole)
+	b.dissect(ctx, whole)
 	b.running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return b.pack(limit)
 }
 
 // dissect labels the nodes of a part with its cut and goes on with its halves.
-func (b *builder[W]) dissect(p part[W]) {
+func (b *builder[W]) dissect(ctx context.Context, p part[W]) {
+	if ctx.Err() != nil {
+		return
+	}
 	cut, halves := p.cut()
 	begin := W(0)
 	if len(p.ends) > 0 {
@@ -65,10 +73,10 @@ func (b *builder[W]) dissect(p part[W]) {
 		half := p.half(nodes, i == 1)
 		b.bypass(half, p, nodes, len(cut))
 		if i == 0 && len(nodes) > alone {
-			b.running.Go(func() { b.dissect(half) })
+			b.running.Go(func() { b.dissect(ctx, half) })
 			continue
 		}
-		b.dissect(half)
+		b.dissect(ctx, half)
 	}
 }
 

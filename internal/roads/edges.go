@@ -1,6 +1,7 @@
 package roads
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 // and edges, the others are `u v metres`; a road of 0 metres counts as 1, one that ends
 // where it begins is left out. The lines of .rnet are `id u v lng lat lng lat`. An error
 // names the file and the line.
-func ReadEdges(prefix string, speed float64) (*Network, error) {
+func ReadEdges(ctx context.Context, prefix string, speed float64) (*Network, error) {
 	if !(speed >= 0.1 && speed <= 1000) {
 		return nil, fmt.Errorf("a speed of %v m/s: want 0.1 to 1000", speed)
 	}
@@ -39,7 +40,7 @@ func ReadEdges(prefix string, speed float64) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := newEven(points, arcs, metre)
+	n, err := newEven(ctx, points, arcs, metre)
 	if err != nil {
 		return nil, fmt.Errorf("%s.edges: %w", prefix, err)
 	}
@@ -47,8 +48,8 @@ func ReadEdges(prefix string, speed float64) (*Network, error) {
 }
 
 // newEven makes a network of arcs that are all driven at one speed.
-func newEven(points []geo.Point, arcs []arc[uint32], metre time.Duration) (*Network, error) {
-	x, err := newIndex(len(points), arcs, min(longest[uint32](), uint32(geo.Unreachable.Duration/2/metre)))
+func newEven(ctx context.Context, points []geo.Point, arcs []arc[uint32], metre time.Duration) (*Network, error) {
+	x, err := newIndex(ctx, len(points), arcs, min(longest[uint32](), uint32(geo.Unreachable.Duration/2/metre)))
 	if err != nil {
 		return nil, err
 	}

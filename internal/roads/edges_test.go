@@ -31,7 +31,7 @@ const (
 )
 
 func TestReadEdges(t *testing.T) {
-	n, err := ReadEdges(write(t, townEdges, townRnet), 10)
+	n, err := ReadEdges(t.Context(), write(t, townEdges, townRnet), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestReadEdgesRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			prefix := write(t, c.edges, c.rnet)
-			_, err := ReadEdges(prefix, 10)
+			_, err := ReadEdges(t.Context(), prefix, 10)
 			if err == nil {
 				t.Fatal("read without complaint")
 			}
@@ -108,11 +108,11 @@ func TestReadEdgesRefuses(t *testing.T) {
 func TestReadEdgesRefusesSpeeds(t *testing.T) {
 	prefix := write(t, townEdges, townRnet)
 	for _, speed := range []float64{0, -1, 1e-9, 1e9} {
-		if _, err := ReadEdges(prefix, speed); err == nil {
+		if _, err := ReadEdges(t.Context(), prefix, speed); err == nil {
 			t.Errorf("a speed of %v was taken", speed)
 		}
 	}
-	if _, err := ReadEdges(prefix+"x", 10); err == nil {
+	if _, err := ReadEdges(t.Context(), prefix+"x", 10); err == nil {
 		t.Error("read a file that is not there")
 	}
 }
@@ -122,7 +122,7 @@ func FuzzReadEdges(f *testing.F) {
 	f.Add(townEdges, townRnet)
 	f.Add("2 1\n0 1 1\n", "0 0 1 0 0 1e-9 90\n")
 	f.Fuzz(func(t *testing.T, edges, rnet string) {
-		n, err := ReadEdges(write(t, edges, rnet), 10)
+		n, err := ReadEdges(t.Context(), write(t, edges, rnet), 10)
 		if err != nil {
 			return
 		}

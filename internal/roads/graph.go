@@ -51,9 +51,6 @@ func newGraph[W weight](nodes int, arcs []arc[W]) graph[W] {
 
 func (g graph[W]) nodes() int { return len(g.first) - 1 }
 
-// heads returns the nodes that the arcs of v lead to.
-func (g graph[W]) heads(v int32) []int32 { return g.to[g.first[v]:g.first[v+1]] }
-
 // largestComponent marks the nodes of the largest set in which every node can be
 // reached from every other (Tarjan, SIAM J. Comput. 1(2), 1972, without recursion).
 func (g graph[W]) largestComponent() (inside []bool, size int) {

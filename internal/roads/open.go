@@ -12,5 +12,5 @@ func Open(ctx context.Context, path string, speed float64) (*Network, error) {
 	if strings.HasSuffix(path, ".pbf") {
 		return ReadPBF(ctx, path)
 	}
-	return ReadEdges(path, speed)
+	return ReadEdges(ctx, path, speed)
 }

@@ -51,7 +51,7 @@ func readOSM(ctx context.Context, in io.ReadSeeker) (*Network, error) {
 			return nil, err
 		}
 	}
-	return m.network()
+	return m.network(ctx)
 }
 
 // streets is what has been collected of OpenStreetMap data.
@@ -145,7 +145,7 @@ func (m *streets) addRoad(from, to int32, metres float64, d driving) {
 }
 
 // network makes a network of the largest component.
-func (m *streets) network() (*Network, error) {
+func (m *streets) network(ctx context.Context) (*Network, error) {
 	if len(m.arcs) == 0 {
 		return nil, errors.New("no road in it may be driven")
 	}
@@ -164,7 +164,7 @@ func (m *streets) network() (*Network, error) {
 			arcs = append(arcs, arc[timed]{number[a.from], number[a.to], a.w})
 		}
 	}
-	x, err := newIndex(len(points), arcs, longest[timed]())
+	x, err := newIndex(ctx, len(points), arcs, longest[timed]())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package roads
 
 import (
+	"context"
 	"time"
 
 	"github.com/spotpool/spotpool/internal/geo"
@@ -13,9 +14,9 @@ type index[W weight] struct {
 }
 
 // newIndex fails if a best way weighs more than limit, which is longest at most.
-func newIndex[W weight](nodes int, arcs []arc[W], limit W) (index[W], error) {
+func newIndex[W weight](ctx context.Context, nodes int, arcs []arc[W], limit W) (index[W], error) {
 	g := newGraph(nodes, arcs)
-	l, err := newLabels(g, limit)
+	l, err := newLabels(ctx, g, limit)
 	return index[W]{g, l}, err
 }
 

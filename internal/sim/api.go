@@ -79,9 +79,13 @@ type Order struct {
 	ID          uuid.UUID     `json:"id"`
 	Status      string        `json:"status"`
 	TripID      uuid.NullUUID `json:"trip_id"`
+	DurationS   int           `json:"duration_seconds"` // of the direct way
 	Fare        Fare          `json:"fare"`
 	Payment     string        `json:"payment"`
+	PickupAt    time.Time     `json:"pickup_at"` // zero without a trip, as is DropoffAt
+	DropoffAt   time.Time     `json:"dropoff_at"`
 	CreatedAt   time.Time     `json:"created_at"`
+	MatchedAt   time.Time     `json:"matched_at"`   // zero until it is matched
 	ConfirmedAt time.Time     `json:"confirmed_at"` // zero until it is confirmed
 }
 
@@ -89,6 +93,13 @@ type Order struct {
 type OrderPage struct {
 	Items      []Order `json:"items"`
 	NextCursor string  `json:"next_cursor"`
+}
+
+// QueueState is what a load test looks at in the API's answer about a queue.
+type QueueState struct {
+	Name    string `json:"name"`
+	Pending int    `json:"pending"`
+	Active  int    `json:"active"`
 }
 
 // OfferTrip offers a trip as a driver.
@@ -124,4 +135,12 @@ func (c Client) Orders(ctx context.Context, limit int, cursor string) (p OrderPa
 // CancelOrder cancels an order as its rider.
 func (c Client) CancelOrder(ctx context.Context, id uuid.UUID) error {
 	return c.do(ctx, http.MethodPost, "/v1/orders/"+id.String()+"/cancel", nil, nil)
+}
+
+// Queues returns how long the server's queues are, as an operator.
+func (c Client) Queues(ctx context.Context) ([]QueueState, error) {
+	var page struct {
+		Items []QueueState `json:"items"`
+	}
+	return page.Items, c.do(ctx, http.MethodGet, "/v1/queue/queues", nil, &page)
 }

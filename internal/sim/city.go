@@ -42,6 +42,10 @@ const (
 	metresPerLat   = 111195 // of the mean sphere
 	commuters      = 0.85   // share that follows the rush hour's direction
 	leavesRightNow = 0.25   // share of orders that name no times at all
+
+	shortestLead = 3 * time.Minute // from a trip's offer to its departure
+	longestLead  = 15 * time.Minute
+	meanLead     = (shortestLead + longestLead) / 2
 )
 
 // City makes up people who commute in Shanghai: towards the offices in the
@@ -58,7 +62,7 @@ func (c *City) Trip(now time.Time) TripOffer {
 	return TripOffer{
 		Origin:           from,
 		Destination:      to,
-		DepartAt:         now.Add(c.between(3*time.Minute, 15*time.Minute)),
+		DepartAt:         now.Add(c.between(shortestLead, longestLead)),
 		Seats:            []int{3, 4, 4, 4, 6}[c.rng.IntN(5)],
 		MaxDetourMinutes: 15 + 5*c.rng.IntN(3),
 	}

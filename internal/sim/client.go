@@ -42,6 +42,7 @@ type Client struct {
 	token    string
 	http     *http.Client
 	patience time.Duration
+	retried  func(error) // nil: nobody wants to know
 }
 
 // NewClient returns a client without a token of the server at base, for
@@ -50,7 +51,7 @@ type Client struct {
 func NewClient(base string, transport http.RoundTripper) Client {
 	if transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 256
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1024
 		transport = t
 	}
 	return Client{
@@ -69,6 +70,13 @@ func (c Client) As(token string) Client {
 // Within returns a client whose calls, with all their tries, take at most d.
 func (c Client) Within(d time.Duration) Client {
 	c.patience = d
+	return c
+}
+
+// Telling returns a client that calls retried, maybe from several goroutines,
+// with the error of each try that it repeats.
+func (c Client) Telling(retried func(error)) Client {
+	c.retried = retried
 	return c
 }
 
@@ -125,6 +133,9 @@ func (c Client) do(ctx context.Context, method, path string, in, out any) error 
 		wait, again := retry(err, try)
 		if !again || pause(ctx, wait) != nil {
 			return err
+		}
+		if c.retried != nil {
+			c.retried(err)
 		}
 		last = err
 	}

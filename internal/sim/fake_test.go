@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -29,7 +30,7 @@ var quiet = slog.New(slog.DiscardHandler)
 type fakeAPI struct {
 	mux  *http.ServeMux
 	life func(n int) []string                                // of the n-th order, from 0
-	slow func(n int) time.Duration                           // from its accept to its confirmation
+	slow func(n int) time.Duration                           // from its accept to its confirmation; half as long to its match
 	stop func(w http.ResponseWriter, req *http.Request) bool // answers first, or not at all
 
 	mu       sync.Mutex
@@ -66,6 +67,7 @@ func newFakeAPI() *fakeAPI {
 	f.mux.HandleFunc("POST /v1/orders/{id}/cancel", f.postCancel)
 	f.mux.HandleFunc("GET /v1/orders/{id}", f.getOrder)
 	f.mux.HandleFunc("GET /v1/orders", f.getOrders)
+	f.mux.HandleFunc("GET /v1/queue/queues", f.getQueues)
 	return f
 }
 
@@ -146,10 +148,16 @@ func (f *fakeAPI) postOrder(w http.ResponseWriter, req *http.Request) {
 	n := len(f.orders)
 	now := time.Now()
 	o := &fakeOrder{
-		sent:  sent[OrderRequest]{in, whose(req), now},
-		Order: Order{ID: uuid.New(), Status: statusMatching, CreatedAt: now, ConfirmedAt: now.Add(f.slow(n))},
-		life:  f.life(n),
+		sent: sent[OrderRequest]{in, whose(req), now},
+		Order: Order{
+			ID: uuid.Must(uuid.NewV7()), Status: statusMatching, DurationS: 600, CreatedAt: now,
+			MatchedAt: now.Add(f.slow(n) / 2), ConfirmedAt: now.Add(f.slow(n)),
+			PickupAt: now.Add(10 * time.Minute), DropoffAt: now.Add(22 * time.Minute),
+		},
+		life: f.life(n),
 	}
+	// Two orders to a trip.
+	o.TripID = uuid.NullUUID{UUID: uuid.NewSHA1(uuid.Nil, []byte{byte(n / 2), byte(n / 512)}), Valid: true}
 	f.orders = append(f.orders, o)
 	f.answer(w, req, http.StatusAccepted, json.RawMessage(o.show()))
 }
@@ -168,15 +176,22 @@ func (f *fakeAPI) postCancel(w http.ResponseWriter, req *http.Request) {
 
 // show returns the order as it is now, and as JSON with null for what is not there yet.
 func (o *fakeOrder) show() []byte {
-	trip, at := "null", "null"
+	seen := map[string]any{"trip_id": nil, "matched_at": nil, "confirmed_at": nil, "pickup_at": nil, "dropoff_at": nil}
 	if o.Status == statusMatched || o.Status == statusConfirmed {
-		trip = strconv.Quote(uuid.NewString())
+		seen["trip_id"], seen["pickup_at"], seen["dropoff_at"] = o.TripID, o.PickupAt, o.DropoffAt
+		if !o.MatchedAt.IsZero() {
+			seen["matched_at"] = o.MatchedAt
+		}
 	}
-	if o.Status == statusConfirmed {
-		at = strconv.Quote(o.ConfirmedAt.Format(time.RFC3339Nano))
+	if o.Status == statusConfirmed && !o.ConfirmedAt.IsZero() {
+		seen["confirmed_at"] = o.ConfirmedAt
 	}
-	return fmt.Appendf(nil, `{"id":%q,"status":%q,"trip_id":%s,"fare":{"amount":1234,"currency":"CNY"},"payment":"none","created_at":%q,"confirmed_at":%s,"flow":{"text":"a → b"}}`,
-		o.ID, o.Status, trip, o.CreatedAt.Format(time.RFC3339Nano), at)
+	maps.Copy(seen, map[string]any{
+		"id": o.ID, "status": o.Status, "duration_seconds": o.DurationS, "fare": Fare{Amount: 1234, Currency: "CNY"},
+		"payment": "none", "created_at": o.CreatedAt, "flow": map[string]string{"text": "a → b"},
+	})
+	body, _ := json.Marshal(seen)
+	return body
 }
 
 func (o *fakeOrder) live() {
@@ -198,21 +213,28 @@ func (f *fakeAPI) getOrder(w http.ResponseWriter, req *http.Request) {
 
 func (f *fakeAPI) getOrders(w http.ResponseWriter, req *http.Request) {
 	limit, _ := strconv.Atoi(req.FormValue("limit"))
-	after, _ := strconv.Atoi(strings.TrimPrefix(req.FormValue("cursor"), "after "))
-	var items []json.RawMessage
 	page := slices.Clone(f.orders)
-	slices.Reverse(page) // newest first
-	page = page[min(after, len(page)):]
-	more := len(page) > limit
-	for _, o := range page[:min(limit, len(page))] {
+	slices.SortFunc(page, func(a, b *fakeOrder) int { return bytes.Compare(b.ID[:], a.ID[:]) }) // newest first
+	if cursor := req.FormValue("cursor"); cursor != "" {
+		page = slices.DeleteFunc(page, func(o *fakeOrder) bool { return o.ID.String() >= cursor })
+	}
+	out := map[string]any{}
+	if len(page) > limit {
+		page = page[:limit]
+		out["next_cursor"] = page[limit-1].ID.String()
+	}
+	items := []json.RawMessage{}
+	for _, o := range page {
 		o.live()
 		items = append(items, o.show())
 	}
-	out := map[string]any{"items": items}
-	if more {
-		out["next_cursor"] = fmt.Sprint("after ", after+limit)
-	}
+	out["items"] = items
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+func (f *fakeAPI) getQueues(w http.ResponseWriter, _ *http.Request) {
+	n := len(f.orders)
+	fmt.Fprintf(w, `{"items":[{"name":"match","pending":%d,"active":2},{"name":"sms","pending":7,"active":1,"wait_seconds":0.5}]}`, n)
 }
 
 func (f *fakeAPI) count(prefix string) (n int) {

@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -28,14 +27,16 @@ func rides(n int) []Ride {
 	return all
 }
 
-func replayOn(api *fakeAPI, n int) Options {
-	return Options{
+func loadOn(api *fakeAPI, p Plan) Load {
+	return Load{
 		Client: api.client(), Tokens: names, Clock: clock.System{}, Log: quiet,
-		Rides: rides(n), Over: time.Minute, Workers: 4, Wait: 5 * time.Minute,
+		Plan: p, InFlight: 64, Wait: 5 * time.Minute,
 	}
 }
 
-func TestReplayReports(t *testing.T) {
+func replayOn(api *fakeAPI, n int) Load { return loadOn(api, ReplayPlan(rides(n), time.Minute)) }
+
+func TestDriveReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()
 		api.life = func(n int) []string {
@@ -56,23 +57,74 @@ func TestReplayReports(t *testing.T) {
 			}
 			return false
 		}
-		r, err := Replay(t.Context(), replayOn(api, 303))
+		r, err := Drive(t.Context(), replayOn(api, 303))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Trips != 100 || r.Accepted != 201 || r.Confirmed != 161 || r.Expired != 20 || r.Cancelled != 20 ||
-			r.Matched != 181 || r.Unfinished != 0 {
+		f := r.Total
+		if r.Trips != 100 || f.Offered != 202 || f.Accepted != 201 || f.Confirmed != 161 || f.Expired != 20 || f.Cancelled != 20 ||
+			f.Matched != 181 || f.Unfinished != 0 || r.Observed != 0 {
 			t.Errorf("got %+v", r)
 		}
-		if !maps.Equal(r.Refused, map[string]int{"rule_rider": 1}) || !maps.Equal(r.TripsRefused, map[string]int{"rule_driver": 1}) {
-			t.Errorf("refused: %v, %v", r.Refused, r.TripsRefused)
+		if !maps.Equal(f.Refused, map[string]int{"rule_rider": 1}) || !maps.Equal(r.TripsRefused, map[string]int{"rule_driver": 1}) {
+			t.Errorf("refused: %v, %v", f.Refused, r.TripsRefused)
 		}
-		if r.Latency.P50 < 950*time.Millisecond || r.Latency.P50 > 1050*time.Millisecond ||
-			r.Latency.Max < 2*time.Second || r.Latency.P99 > r.Latency.Max || r.Latency.P95 > r.Latency.P99 {
-			t.Errorf("latency: %+v", r.Latency)
+		near(t, "confirm p50", f.Confirm.P50, 1000*time.Millisecond)
+		near(t, "confirm max", f.Confirm.Max, 1980*time.Millisecond)
+		near(t, "match p99.9", f.Match.P999, 1000*time.Millisecond)
+		if f.Confirm.P90 > f.Confirm.P99 || f.Confirm.P99 > f.Confirm.P999 || f.Confirm.Count != 161 {
+			t.Errorf("latency: %+v", f.Confirm)
 		}
-		if r.Took < time.Minute || r.Took > 70*time.Second {
-			t.Errorf("took %v", r.Took)
+		// Of ten orders, two to a trip, the first eight are confirmed, all in pairs; the 201st is alone.
+		if f.Pooled != 160.0/161 || f.Detour.Count != 161 || f.Detour.Mean < 1.199 || f.Detour.Mean > 1.201 {
+			t.Errorf("pooled %v, detour %+v", f.Pooled, f.Detour)
+		}
+		if f.Queue.Samples < 55 || f.Queue.Max != 201+7 || f.Queue.MaxOf["sms"] != 7 {
+			t.Errorf("queue: %+v", f.Queue)
+		}
+		if took := time.Duration(r.Took); took < time.Minute || took > 70*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+// near fails unless a latency is within a twentieth of what it should be.
+func near(t *testing.T, what string, got Seconds, want time.Duration) {
+	t.Helper()
+	if off := time.Duration(got) - want; off.Abs() > want/20 {
+		t.Errorf("%s is %v, want about %v", what, got, want)
+	}
+}
+
+func TestTheCityKeepsItsDrivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI()
+		begin := time.Now()
+		l := loadOn(api, CityLoad{Seed: 3, Rates: []float64{1}, Hold: 30 * time.Minute, Drivers: 60}.Plan())
+		l.Poll = time.Minute
+		if _, err := Drive(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		if api.trips[59].at != begin || api.orders[0].at == begin {
+			t.Error("the stock is not there before the first order")
+		}
+		people := map[string]bool{}
+		for _, o := range api.orders {
+			people[o.by] = true
+		}
+		if len(people) != len(api.orders) {
+			t.Errorf("%d people for %d orders", len(people), len(api.orders))
+		}
+		for minute := range 30 {
+			at, onOffer := begin.Add(time.Duration(minute)*time.Minute), 0
+			for _, trip := range api.trips {
+				if !trip.at.After(at) && trip.what.DepartAt.After(at) {
+					onOffer++
+				}
+			}
+			if onOffer < 60 {
+				t.Errorf("%d trips on offer after %d minutes", onOffer, minute)
+			}
 		}
 	})
 }
@@ -81,7 +133,7 @@ func TestReplayOffersTripsAheadOfTheOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()
 		begin := time.Now()
-		if _, err := Replay(t.Context(), replayOn(api, 300)); err != nil {
+		if _, err := Drive(t.Context(), replayOn(api, 300)); err != nil {
 			t.Fatal(err)
 		}
 		if first := api.orders[0].at.Sub(begin); first < 12*time.Second {
@@ -112,19 +164,7 @@ func TestReplayOffersTripsAheadOfTheOrders(t *testing.T) {
 	})
 }
 
-func TestScheduleWithoutTime(t *testing.T) {
-	steps := schedule(rides(9), 0)
-	for i, s := range steps {
-		if s.due != 0 || s.ride.Driver != (i < 3) {
-			t.Errorf("step %d: %+v", i, s)
-		}
-	}
-	if steps := schedule(nil, time.Minute); len(steps) != 0 {
-		t.Errorf("steps of nothing: %v", steps)
-	}
-}
-
-func TestReplayIsFrugal(t *testing.T) {
+func TestFollowingIsFrugal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()
 		api.life = func(n int) []string {
@@ -134,16 +174,19 @@ func TestReplayIsFrugal(t *testing.T) {
 			return []string{statusConfirmed}
 		}
 		for range 5000 { // others ordered before
-			api.orders = append(api.orders, &fakeOrder{Order: Order{ID: uuid.New(), Status: statusMatching}})
+			api.orders = append(api.orders, &fakeOrder{Order: Order{ID: uuid.Must(uuid.NewV7()), Status: statusMatching}})
 		}
-		o := replayOn(api, 1500)
-		o.Over, o.Wait = 0, 100*time.Second
-		r, err := Replay(t.Context(), o)
-		if err != nil || r.Unfinished != 1 || r.Confirmed != 999 {
+		l := loadOn(api, ReplayPlan(rides(1500), time.Second))
+		l.Wait = 100 * time.Second
+		r, err := Drive(t.Context(), l)
+		if err != nil || r.Total.Unfinished != 1 || r.Total.Confirmed != 999 {
 			t.Fatal(r, err)
 		}
-		between(t, "pages read", api.count("GET /v1/orders operator"), 6, 8) // the probe, and one look at all
-		between(t, "looks at the last", api.count("GET /v1/orders/"), 95, 100)
+		// The probe, all of them at the first looks and at the end, and one page for the last each second.
+		between(t, "pages read", api.count("GET /v1/orders operator"), 100, 125)
+		if n := api.count("GET /v1/orders/"); n > 0 {
+			t.Errorf("%d requests for single orders", n)
+		}
 	})
 }
 
@@ -151,8 +194,8 @@ func TestReplayGivesUpWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()
 		api.life = func(int) []string { return []string{statusMatched} }
-		r, err := Replay(t.Context(), replayOn(api, 30))
-		if err != nil || r.Unfinished != 20 || r.Matched != 20 || r.Took != 6*time.Minute {
+		r, err := Drive(t.Context(), replayOn(api, 30))
+		if err != nil || r.Total.Unfinished != 20 || r.Total.Matched != 20 || time.Duration(r.Took) != 6*time.Minute {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
@@ -177,8 +220,8 @@ func TestReplaySurvivesARestart(t *testing.T) {
 		}
 		o := replayOn(api, 300)
 		o.Client = NewClient("http://fake", dropping{inMemory{api}})
-		r, err := Replay(t.Context(), o)
-		if err != nil || r.Accepted != 200 || r.Confirmed != 200 || r.Trips != 100 {
+		r, err := Drive(t.Context(), o)
+		if err != nil || r.Total.Accepted != 200 || r.Total.Confirmed != 200 || r.Trips != 100 || r.Retried["unreachable"] == 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if lost == 0 || len(api.orders) != 200 || len(api.trips) != 100 {
@@ -209,20 +252,22 @@ func (discard) WriteHeader(int)             {}
 func TestReplayStops(t *testing.T) {
 	down := errors.New("down")
 	for name, c := range map[string]struct {
-		change func(*fakeAPI, *Options)
+		change func(*fakeAPI, *Load)
 		want   string
 		within time.Duration
 	}{
-		"no tokens": {func(_ *fakeAPI, o *Options) {
+		"no tokens": {func(_ *fakeAPI, o *Load) {
 			o.Tokens = func(context.Context, string, int) ([]string, error) { return nil, down }
 		}, "sim: tokens of operators: down", 0},
-		"too few tokens": {func(_ *fakeAPI, o *Options) {
-			o.Tokens = func(ctx context.Context, role string, _ int) ([]string, error) { return names(ctx, role, 1) }
-		}, "sim: 1 tokens of drivers, wanted 10", 0},
-		"no server": {func(api *fakeAPI, _ *Options) {
+		"nobody": {func(_ *fakeAPI, o *Load) {
+			o.Tokens = func(_ context.Context, role string, _ int) ([]string, error) {
+				return map[string][]string{"operator": {"operator 0"}}[role], nil
+			}
+		}, "sim: no drivers", 0},
+		"no server": {func(api *fakeAPI, _ *Load) {
 			api.stop = func(w http.ResponseWriter, _ *http.Request) bool { refuse(w, 503, "down"); return true }
 		}, "sim: the server cannot be used: server answered 503 down: because", pollPatience},
-		"operator turned away later": {func(api *fakeAPI, _ *Options) {
+		"operator turned away later": {func(api *fakeAPI, _ *Load) {
 			api.stop = func(w http.ResponseWriter, req *http.Request) bool {
 				no := whose(req) == "operator 0" && len(api.requests) > 1
 				if no {
@@ -238,7 +283,7 @@ func TestReplayStops(t *testing.T) {
 				o := replayOn(api, 30)
 				c.change(api, &o)
 				begin := time.Now()
-				_, err := Replay(t.Context(), o)
+				_, err := Drive(t.Context(), o)
 				if err == nil || err.Error() != c.want {
 					t.Errorf("got %v", err)
 				}
@@ -254,78 +299,40 @@ func TestReplayObeysItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		r, err := Replay(ctx, replayOn(newFakeAPI(), 300))
-		if !errors.Is(err, context.DeadlineExceeded) || r.Took != 30*time.Second {
+		r, err := Drive(ctx, replayOn(newFakeAPI(), 300))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Duration(r.Took) != 30*time.Second {
 			t.Errorf("%v after %v", err, r.Took)
 		}
-		if r.Accepted == 0 || len(r.Refused) > 0 || r.Accepted != r.Confirmed+r.Unfinished {
-			t.Errorf("got %+v", r)
+		f := r.Total
+		if f.Accepted == 0 || len(f.Refused) > 0 || f.Accepted != f.Confirmed+f.Unfinished {
+			t.Errorf("got %+v", f)
 		}
 	})
 }
 
-func TestReplayOfNothing(t *testing.T) {
+func TestDriveOfNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := Replay(t.Context(), replayOn(newFakeAPI(), 0))
-		if err != nil || r.Accepted != 0 {
+		r, err := Drive(t.Context(), replayOn(newFakeAPI(), 0))
+		if err != nil || r.Total.Accepted != 0 || r.Knee != nil {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
 }
 
-func TestTallyCountsAnOrderOnce(t *testing.T) {
-	tally := newTally()
-	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
-	if tally.saw(o) {
-		t.Error("ended before it was placed")
-	}
-	tally.placed(o, nil)
-	for _, step := range []struct {
-		status string
-		ended  bool
-	}{{statusMatching, false}, {statusMatched, false}, {"unheard_of", false}, {statusOnboard, true}, {statusCompleted, false}} {
-		o.Status = step.status
-		if ended := tally.saw(o); ended != step.ended {
-			t.Errorf("%s: ended %v", step.status, ended)
+func TestProgressIsSaidInLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		l := replayOn(newFakeAPI(), 300)
+		l.Progress = &out
+		if _, err := Drive(t.Context(), l); err != nil {
+			t.Fatal(err)
 		}
-	}
-	r := tally.result(0)
-	if r.Accepted != 1 || r.Matched != 1 || r.Confirmed != 1 || r.Unfinished != 0 || r.Latency.Max != 0 {
-		t.Errorf("got %+v", r)
-	}
-}
-
-func TestTable(t *testing.T) {
-	var w strings.Builder
-	err := Report{
-		Trips: 600, TripsRefused: map[string]int{"depart_at_in_the_past": 2},
-		Accepted: 1000, Refused: map[string]int{"too_many_orders": 3, "seats_out_of_range": 1},
-		Matched: 905, Confirmed: 900, Expired: 90, Cancelled: 5, Unfinished: 5,
-		Latency: Latency{250 * time.Millisecond, time.Second, 1500 * time.Millisecond, 2 * time.Second},
-		Took:    75 * time.Second,
-	}.Table(&w)
-	want := `
-trips offered                         600
-trips refused, depart_at_in_the_past  2
-orders accepted                       1000
-orders refused, seats_out_of_range    1
-orders refused, too_many_orders       3
-  matched                             905  90.5 %
-  confirmed                           900  90.0 %
-  expired                             90   9.0 %
-  cancelled                           5    0.5 %
-  unfinished                          5    0.5 %
-accept to confirm p50                 0.250 s
-accept to confirm p95                 1.000 s
-accept to confirm p99                 1.500 s
-accept to confirm max                 2.000 s
-took                                  75.0 s
-`
-	if got := "\n" + w.String(); err != nil || got != want {
-		t.Errorf("%v%s", err, got)
-	}
-	w.Reset()
-	if err := (Report{}).Table(&w); err != nil || !strings.Contains(w.String(), "0.0 %") {
-		t.Error(fmt.Sprint(err, w.String()))
-	}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		between(t, "lines", len(lines), 11, 14)
+		for i, want := range map[int]string{0: "   5s up to 4.167/s: sent 0", 6: "  35s step 1/1, 4.167/s: sent "} {
+			if !strings.HasPrefix(lines[i], want) {
+				t.Errorf("line %d: %q", i, lines[i])
+			}
+		}
+	})
 }

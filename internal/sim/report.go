@@ -1,171 +1,127 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"slices"
-	"sync"
-	"text/tabwriter"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/google/uuid"
 )
 
-// Report is what came of a replay.
+// Report is what came of a load test.
 type Report struct {
-	Trips        int            // offered
-	TripsRefused map[string]int // by the problem's code
-	Accepted     int            // orders answered with 202
-	Refused      map[string]int // orders, by the problem's code
-	Matched      int            // of the accepted, those that had a trip when they were looked at
-	Confirmed    int
-	Expired      int
-	Cancelled    int // also those whose payment was declined
-	Unfinished   int // none of these when the replay ended
-	Latency      Latency
-	Took         time.Duration // the whole replay
+	Settings     []Setting      `json:"settings"` // what was asked for; set by the caller
+	Took         Seconds        `json:"took_seconds"`
+	Trips        int            `json:"trips_offered"`
+	TripsRefused map[string]int `json:"trips_refused"` // by the problem's code
+	Retried      map[string]int `json:"retried"`       // tries that were repeated, by the problem's code
+	Observed     int            `json:"observed"`      // orders of whose times the server said too little; counted when they were seen
+	Steps        []Figures      `json:"steps"`
+	Total        Figures        `json:"total"` // ramps among it
+	SLO          Seconds        `json:"slo_seconds"`
+	Knee         *float64       `json:"knee_per_second"` // the highest rate carried; nil: none was
+	Warnings     []string       `json:"warnings"`
+	Audit        []Rule         `json:"audit"` // set by the caller
+	Series       []Second       `json:"series"`
 }
 
-// Latency is how long confirmed orders took from accept to confirm, by the
-// server's own times; rounded to 3 significant digits.
-type Latency struct{ P50, P95, P99, Max time.Duration }
-
-// Table writes the report as a table to w.
-func (r Report) Table(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	count := func(name string, n int) { fmt.Fprintf(t, "%s\t%d\n", name, n) }
-	share := func(name string, n int) {
-		fmt.Fprintf(t, "%s\t%d\t%.1f %%\n", name, n, 100*float64(n)/float64(max(r.Accepted, 1)))
-	}
-	refused := func(name string, codes map[string]int) {
-		for _, code := range slices.Sorted(maps.Keys(codes)) {
-			count(name+", "+code, codes[code])
-		}
-	}
-	count("trips offered", r.Trips)
-	refused("trips refused", r.TripsRefused)
-	count("orders accepted", r.Accepted)
-	refused("orders refused", r.Refused)
-	share("  matched", r.Matched)
-	share("  confirmed", r.Confirmed)
-	share("  expired", r.Expired)
-	share("  cancelled", r.Cancelled)
-	share("  unfinished", r.Unfinished)
-	for _, p := range []struct {
-		name string
-		d    time.Duration
-	}{{"p50", r.Latency.P50}, {"p95", r.Latency.P95}, {"p99", r.Latency.P99}, {"max", r.Latency.Max}} {
-		fmt.Fprintf(t, "accept to confirm %s\t%.3f s\n", p.name, p.d.Seconds())
-	}
-	fmt.Fprintf(t, "took\t%.1f s\n", r.Took.Seconds())
-	return t.Flush()
+// Setting is one thing the load test was told.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
-// tally counts while a replay runs. It is safe for concurrent use.
-type tally struct {
-	mu      sync.Mutex
-	report  Report
-	pending map[uuid.UUID]bool // accepted and not ended; true: seen with a trip
-	latency *hdrhistogram.Histogram
+// Rule is a rule of the database and what breaks it.
+type Rule struct {
+	Name     string   `json:"rule"`
+	Findings []string `json:"findings"` // empty: it holds
 }
 
-func newTally() *tally {
-	return &tally{
-		report:  Report{TripsRefused: map[string]int{}, Refused: map[string]int{}},
-		pending: map[uuid.UUID]bool{},
-		latency: hdrhistogram.New(1, time.Hour.Microseconds(), 3),
-	}
+// Figures are what was measured of the orders of one step, or of all.
+type Figures struct {
+	Rate       float64        `json:"rate_per_second"` // asked for; of all: 0
+	From       Seconds        `json:"from_seconds"`
+	To         Seconds        `json:"to_seconds"`
+	Offered    int            `json:"offered"`
+	Accepted   int            `json:"accepted"` // answered with 202
+	Refused    map[string]int `json:"refused"`  // by the problem's code
+	Matched    int            `json:"matched"`  // of the accepted, those that had a trip when they were seen
+	Confirmed  int            `json:"confirmed"`
+	Expired    int            `json:"expired"`
+	Cancelled  int            `json:"cancelled"`  // also those whose payment was declined
+	Unfinished int            `json:"unfinished"` // none of these when the run ended
+	Accept     Latency        `json:"accept"`     // from the moment an order was due until its 202
+	Match      Latency        `json:"accept_to_match"`
+	Confirm    Latency        `json:"accept_to_confirm"`
+	Queue      Depth          `json:"queue"`
+	Pooled     float64        `json:"pooled"` // share of the confirmed that ride a part of their way with another order
+	Detour     Detour         `json:"detour"`
+	Generator  Generator      `json:"generator"`
+	Carried    bool           `json:"carried"` // the limit was kept, see carried
 }
 
-// offered notes the answer to a trip.
-func (t *tally) offered(err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil {
-		t.report.TripsRefused[CodeOf(err)]++
-		return
-	}
-	t.report.Trips++
+// Latency is a distribution, to three significant digits (HdrHistogram).
+type Latency struct {
+	Count int64   `json:"count"`
+	P50   Seconds `json:"p50"`
+	P90   Seconds `json:"p90"`
+	P99   Seconds `json:"p99"`
+	P999  Seconds `json:"p99_9"`
+	Max   Seconds `json:"max"`
 }
 
-// placed notes the answer to an order and reports whether there is now one to follow.
-func (t *tally) placed(o Order, err error) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err != nil {
-		t.report.Refused[CodeOf(err)]++
-		return false
-	}
-	t.report.Accepted++
-	t.pending[o.ID] = false
-	return true
+// Depth is how many tasks waited in all queues to be run, looked at each second.
+type Depth struct {
+	Samples int            `json:"samples"`
+	Mean    float64        `json:"mean"`
+	Max     int            `json:"max"`
+	MaxOf   map[string]int `json:"max_of"` // of each queue by itself
 }
 
-// saw notes what an order is now and reports whether that ended a followed
-// one; orders that are not followed are nobody's business.
-func (t *tally) saw(o Order) (ended bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	matched, ours := t.pending[o.ID]
-	if !ours {
-		return false
-	}
-	switch o.Status {
-	case statusExpired:
-		t.report.Expired++
-		ended = true
-	case statusCancelled:
-		t.report.Cancelled++
-		ended = true
-	case statusConfirmed, statusOnboard, statusCompleted:
-		t.report.Confirmed++
-		t.confirmed(o)
-		ended = true
-	}
-	if !matched && (o.TripID.Valid || o.Status == statusMatched) {
-		t.report.Matched++
-		matched = true
-	}
-	t.pending[o.ID] = matched
-	if ended {
-		delete(t.pending, o.ID)
-	}
-	return ended
+// Detour is the time a ride takes over the time of the direct way, of confirmed orders.
+type Detour struct {
+	Count int     `json:"count"`
+	Mean  float64 `json:"mean"`
+	P90   float64 `json:"p90"`
 }
 
-// confirmed records the latency of an order that says when it was confirmed.
-func (t *tally) confirmed(o Order) {
-	if o.ConfirmedAt.IsZero() {
-		return
+// Generator is how well the load test itself kept up.
+type Generator struct {
+	Lag  Latency `json:"lag"`  // from the moment an order was due until it was sent
+	Held int     `json:"held"` // orders sent late since all requests in flight were taken
+	CPU  float64 `json:"cpu"`  // cores used, on average
+}
+
+// Second is what was scheduled, or happened, in one second of the run.
+type Second struct {
+	At        int     `json:"at"`
+	Offered   int     `json:"offered"`
+	Accepted  int     `json:"accepted"` // answered in this second
+	Refused   int     `json:"refused"`
+	Confirmed int     `json:"confirmed"`
+	Accept    Latency `json:"accept"` // of the orders due in this second, as are the next two
+	Confirm   Latency `json:"accept_to_confirm"`
+	Lag       Latency `json:"lag"`
+	Pending   *int    `json:"pending"` // tasks in the queues; nil: not known
+	Active    *int    `json:"active"`
+}
+
+// Seconds is a duration that JSON shows in seconds.
+type Seconds time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+// String writes the duration to about three digits: 0.41 ms, 12.3 ms, 1.84 s, 75.2 s.
+func (s Seconds) String() string {
+	if s == 0 {
+		return "0"
 	}
-	took := o.ConfirmedAt.Sub(o.CreatedAt).Microseconds()
-	_ = t.latency.RecordValue(min(max(took, 1), t.latency.HighestTrackableValue()))
-}
-
-// open returns a copy of the orders that have not ended.
-func (t *tally) open() map[uuid.UUID]bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return maps.Clone(t.pending)
-}
-
-func (t *tally) accepted() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.report.Accepted
-}
-
-// result returns the report so far.
-func (t *tally) result(took time.Duration) Report {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := t.report
-	r.Unfinished, r.Took = len(t.pending), took
-	at := func(percent float64) time.Duration {
-		return time.Duration(t.latency.ValueAtPercentile(percent)) * time.Microsecond
+	value, unit := time.Duration(s).Seconds(), "s"
+	if time.Duration(s) < time.Second {
+		value, unit = 1000*value, "ms"
 	}
-	r.Latency = Latency{at(50), at(95), at(99), time.Duration(t.latency.Max()) * time.Microsecond}
-	return r
+	digits := 2
+	for bound := 9.995; value >= bound && digits > 0; bound *= 10 {
+		digits--
+	}
+	return fmt.Sprintf("%.*f %s", digits, value, unit)
 }

@@ -105,13 +105,16 @@ func (o Offer) check(now time.Time, detour time.Duration) error {
 // Offer checks the offer, stores it as an open trip and has it depart in time.
 // An offer that breaks a rule comes back as an Invalid fault with one of the codes
 // seats_out_of_range, point_off_the_globe, name_too_long, origin_equals_destination,
-// depart_at_in_the_past, depart_at_too_far and detour_out_of_range.
+// depart_at_in_the_past, depart_at_too_far, detour_out_of_range, and those of Way.
 func (s *Service) Offer(tx *db.Tx, o Offer) (Trip, error) {
 	now, detour := s.clock.Now(), s.cfg.DefaultDetour
 	if o.MaxDetour != nil {
 		detour = *o.MaxDetour
 	}
 	if err := o.check(now, detour); err != nil {
+		return Trip{}, err
+	}
+	if _, err := Way(s.cfg.Travel, o.Origin, o.Dest); err != nil {
 		return Trip{}, err
 	}
 	t := Trip{

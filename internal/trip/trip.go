@@ -53,6 +53,29 @@ func (p Place) Check(field string) error {
 	return nil
 }
 
+// maxWalk is how far from the nearest road a place may be, in metres.
+const maxWalk = 2000
+
+// Way returns the leg between two places of the input, or a fault: off_the_roads
+// about the field of a place that no vehicle gets near, or no_way.
+func Way(travel geo.Travel, from, to Place) (geo.Leg, error) {
+	a, b := travel.Locate(from.Point), travel.Locate(to.Point)
+	for _, end := range []struct {
+		field string
+		at    Place
+		spot  geo.Spot
+	}{{"origin", from, a}, {"destination", to, b}} {
+		if geo.Distance(end.at.Point, end.spot.Point) > maxWalk {
+			return geo.Leg{}, fault.Fieldf(end.field, "off_the_roads", "no road within %d m is known", maxWalk)
+		}
+	}
+	leg := travel.Leg(a, b)
+	if leg.Duration >= geo.Unreachable.Duration {
+		return geo.Leg{}, fault.Fieldf("destination", "no_way", "no road leads from the origin to the destination")
+	}
+	return leg, nil
+}
+
 // Trip is a ride a driver offers. It leaves Origin at DepartAt, makes the stops
 // of its plan in their order and ends at Dest. All times are UTC.
 type Trip struct {

@@ -1,6 +1,8 @@
 package trip
 
 import (
+	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,45 @@ func TestPlaceCheck(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.code)
 			}
 		})
+	}
+}
+
+// island is a travel model with two roads that do not meet, along the equator and
+// along 10° north.
+type island struct{ minutes }
+
+func (island) Locate(p geo.Point) geo.Spot {
+	road := math.Round(p.Lat/10) * 10
+	return geo.Spot{Point: geo.Point{Lat: road, Lng: p.Lng}, Node: int32(road)}
+}
+
+func (i island) Leg(from, to geo.Spot) geo.Leg {
+	if from.Node != to.Node {
+		return geo.Unreachable
+	}
+	return i.minutes.Leg(from, to)
+}
+
+func TestWay(t *testing.T) {
+	for _, c := range []struct {
+		name, field, code string
+		from, to          float64
+	}{
+		{"on one road", "", "", 0, 0},
+		{"a short walk from it", "", "", 0.01, -0.01},
+		{"begins far from any road", "origin", "off_the_roads", 1, 0},
+		{"ends far from any road", "destination", "off_the_roads", 0, 1},
+		{"on two roads", "destination", "no_way", 0, 10},
+	} {
+		_, err := Way(island{}, place(c.from), place(c.to))
+		var f *fault.Error
+		errors.As(err, &f)
+		switch {
+		case c.code == "" && err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case c.code != "" && (f == nil || f.Code != c.code || f.Fields[0].Name != c.field):
+			t.Errorf("%s: %v, want %s about %s", c.name, err, c.code, c.field)
+		}
 	}
 }
 
