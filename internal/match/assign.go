@@ -69,7 +69,7 @@ func (d *Dispatcher) pair() []pairing {
 	}
 	alone := make([]time.Duration, len(pairs))
 	for i, ride := range d.waiting {
-		alone[i] = d.loss(ride)
+		alone[i] = d.set.loss(d.fleet, ride)
 	}
 	for i, k := range cheapest(costs, alone, len(columns)) {
 		if k >= 0 {
@@ -86,13 +86,4 @@ func (d *Dispatcher) choices() int {
 		return 4 * choices
 	}
 	return choices
-}
-
-// loss returns what leaving a ride unserved counts in an assignment: more than any
-// detour, unless it is said what it costs.
-func (d *Dispatcher) loss(ride Ride) time.Duration {
-	if d.set.Unserved == 0 {
-		return 24 * time.Hour
-	}
-	return d.worth(ride)
 }

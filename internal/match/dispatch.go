@@ -165,7 +165,10 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 		d.assign()
 	case Best:
 		d.waiting = slices.DeleteFunc(d.waiting, d.place)
-		d.waiting = d.improve.run(d.waiting, d.new)
+		for _, order := range d.improve.run(d.waiting) {
+			d.new[order] = true
+		}
+		d.waiting = slices.DeleteFunc(d.waiting, func(r Ride) bool { return d.new[r.Order] })
 	}
 	d.hold()
 	return d.decision(lost)
@@ -199,7 +202,16 @@ func (d *Dispatcher) worth(ride Ride) time.Duration {
 	if d.set.Unserved == 0 {
 		return NoLimit
 	}
-	return time.Duration(d.set.Unserved * float64(d.fleet.travel.Leg(ride.From, ride.To).Duration))
+	return d.set.loss(d.fleet, ride)
+}
+
+// loss returns what leaving a ride unserved counts: more than any detour, unless it
+// is said what it costs.
+func (s *Settings) loss(f *fleet, ride Ride) time.Duration {
+	if s.Unserved == 0 {
+		return 24 * time.Hour
+	}
+	return time.Duration(s.Unserved * float64(f.travel.Leg(ride.From, ride.To).Duration))
 }
 
 // hold says of the vehicles that stand with a plan and nobody aboard when they leave.
