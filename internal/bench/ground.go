@@ -23,11 +23,14 @@ type Way interface {
 	Turn(driven time.Duration) (geo.Spot, time.Duration)
 }
 
-// Open is ground without roads: vehicles drive straight on and turn anywhere, at whole seconds.
+// Open is ground without roads: vehicles drive straight on and turn every block.
 type Open struct{ geo.Straight }
 
 // Way implements Ground.
 func (o Open) Way(from, to geo.Spot) Way { return line{from, to, o.Leg(from, to).Duration} }
+
+// block is how long a vehicle drives from one place where it can turn to the next.
+const block = 10 * time.Second
 
 // line is a straight way.
 type line struct {
@@ -38,7 +41,7 @@ type line struct {
 // Turn implements Way. Over the few kilometres that a vehicle drives, a line of
 // latitudes and longitudes is the great circle to within a metre.
 func (l line) Turn(driven time.Duration) (geo.Spot, time.Duration) {
-	at := (driven + time.Second - 1).Truncate(time.Second)
+	at := (driven + block - 1).Truncate(block)
 	if at >= l.takes {
 		return l.to, l.takes
 	}

@@ -31,8 +31,7 @@ const (
 var planeParallel = math.Cos(37.8 * math.Pi / 180)
 
 // Plane is the ground of a Melbourne instance: degrees laid out as a plane at
-// Melbourne's latitude, straight lines times 1.3, 40 km/h. Vehicles turn anywhere,
-// at whole seconds.
+// Melbourne's latitude, straight lines times 1.3, 40 km/h. Vehicles turn every block.
 type Plane struct{ pace float64 }
 
 // Locate implements geo.Travel: every point is a spot.

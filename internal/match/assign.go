@@ -1,9 +1,7 @@
 package match
 
 import (
-	"os"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -71,9 +69,9 @@ func (d *Dispatcher) pair() []pairing {
 	}
 	alone := make([]time.Duration, len(pairs))
 	for i, ride := range d.waiting {
-		alone[i] = d.loss(ride)
+		alone[i] = d.set.loss(d.fleet, ride)
 	}
-	for i, k := range match(costs, alone, len(columns)) {
+	for i, k := range cheapest(costs, alone, len(columns)) {
 		if k >= 0 {
 			pairs[i].in = offers[i][k]
 		}
@@ -89,19 +87,3 @@ func (d *Dispatcher) choices() int {
 	}
 	return choices
 }
-
-// loss returns what leaving a ride unserved counts in an assignment: more than any
-// detour, unless it is said what it costs.
-func (d *Dispatcher) loss(ride Ride) time.Duration {
-	if d.set.Unserved == 0 {
-		return 24 * time.Hour
-	}
-	worth := d.worth(ride)
-	if !d.set.Late || ride.DecideBy <= ride.known {
-		return worth
-	}
-	left := float64(ride.DecideBy-d.fleet.now) / float64(ride.DecideBy-ride.known)
-	return worth - time.Duration(theta*left*float64(worth))
-}
-
-var theta, _ = strconv.ParseFloat(os.Getenv("THETA"), 64)

@@ -19,7 +19,7 @@ type Settings struct {
 	// it directly. 0 serves whatever can be served.
 	Unserved float64
 	// Waiting is what a second costs that a rider waits to be picked up, in seconds
-	// of driving.
+	// of driving. 0 is what suits the policy, less than 0 is nothing.
 	Waiting float64
 	// Late decides orders as late as they and the vehicles allow; until then,
 	// tentative decisions are made anew in each window. Not for the instant policy.
@@ -57,6 +57,9 @@ const (
 func (s Settings) withDefaults() Settings {
 	if s.Window == 0 {
 		s.Window = map[string]time.Duration{Instant: time.Second, Windowed: 15 * time.Second, Best: 5 * time.Second}[s.Policy]
+	}
+	if s.Waiting == 0 && s.Policy == Best {
+		s.Waiting = 0.1 // a rider picked up soon also frees the seat soon
 	}
 	if s.Budget == 0 {
 		s.Budget = 100 * time.Millisecond
@@ -98,7 +101,7 @@ type Placement struct {
 // NewDispatcher returns a dispatcher without vehicles and orders.
 func NewDispatcher(travel geo.Travel, s Settings) *Dispatcher {
 	s = s.withDefaults()
-	f := newFleet(travel, s.Waiting)
+	f := newFleet(travel, max(0, s.Waiting))
 	return &Dispatcher{fleet: f, set: s, improve: newImprover(f, s), new: map[uuid.UUID]bool{}}
 }
 
@@ -141,7 +144,6 @@ func (d *Dispatcher) Order(ride Ride, now time.Duration) Decision {
 	if d.set.Policy == Instant && d.place(ride) {
 		return d.decision(nil)
 	}
-	ride.known = now
 	d.waiting = append(d.waiting, ride)
 	return Decision{}
 }
@@ -163,7 +165,10 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 		d.assign()
 	case Best:
 		d.waiting = slices.DeleteFunc(d.waiting, d.place)
-		d.waiting = d.improve.run(d.waiting, d.new)
+		for _, order := range d.improve.run(d.waiting) {
+			d.new[order] = true
+		}
+		d.waiting = slices.DeleteFunc(d.waiting, func(r Ride) bool { return d.new[r.Order] })
 	}
 	d.hold()
 	return d.decision(lost)
@@ -197,7 +202,16 @@ func (d *Dispatcher) worth(ride Ride) time.Duration {
 	if d.set.Unserved == 0 {
 		return NoLimit
 	}
-	return time.Duration(d.set.Unserved * float64(d.fleet.travel.Leg(ride.From, ride.To).Duration))
+	return d.set.loss(d.fleet, ride)
+}
+
+// loss returns what leaving a ride unserved counts: more than any detour, unless it
+// is said what it costs.
+func (s *Settings) loss(f *fleet, ride Ride) time.Duration {
+	if s.Unserved == 0 {
+		return 24 * time.Hour
+	}
+	return time.Duration(s.Unserved * float64(f.travel.Leg(ride.From, ride.To).Duration))
 }
 
 // hold says of the vehicles that stand with a plan and nobody aboard when they leave.

@@ -8,7 +8,7 @@ type option struct {
 	cost   time.Duration
 }
 
-// match assigns columns to rows, each column to one row at most, and returns for
+// cheapest assigns columns to rows, each column to one row at most, and returns for
 // each row which of its options it got, or -1 for none, which costs what alone
 // says. The sum of the costs is least.
 //
@@ -16,7 +16,7 @@ type option struct {
 // algorithm on reduced costs: the Hungarian method as in Jonker and Volgenant, "A
 // shortest augmenting path algorithm for dense and sparse linear assignment
 // problems", Computing 38, 1987. Only the columns that rows name are looked at.
-func match(rows [][]option, alone []time.Duration, columns int) []int {
+func cheapest(rows [][]option, alone []time.Duration, columns int) []int {
 	a := assignment{
 		rows: rows, alone: alone,
 		got: make([]int, len(rows)), owner: make([]int, columns+len(rows)), price: make([]time.Duration, columns+len(rows)),
@@ -39,7 +39,7 @@ func match(rows [][]option, alone []time.Duration, columns int) []int {
 	return result
 }
 
-// assignment is a matching under way. Every row has one more column of its own,
+// assignment is a call of cheapest under way. Every row has one more column of its own,
 // for staying alone. Prices are the columns' duals: in a shortest path, a row's own
 // dual cancels out.
 type assignment struct {

@@ -27,28 +27,31 @@ const (
 // Vanden Berghe, "Slack induction by string removals for vehicle routing problems",
 // Transportation Science 54(2), 2020. What comes out is kept when it costs less, or
 // only so little more as an annealing temperature allows that falls during a run;
-// a run ends with the best plans it has seen.
+// a run ends with the best plans it has seen. An order without a vehicle takes part
+// as if it had been torn out; others make room for it, but none is left without.
 type improver struct {
 	fleet *fleet
 	set   Settings
 	rand  *rand.Rand
-	seed  Ride
 
-	orders  []movable
-	waiting []Ride // without a vehicle
-	torn    []int
-	undo    []*route             // as they were before the attempt
-	best    map[uuid.UUID]*route // of the vehicles that changed since, as they were in the best plans
-	above   time.Duration        // cost of the plans over the best
-	near    []nearby
+	orders []movable
+	torn   []int
+	undo   []*route             // as they were before the attempt
+	best   map[uuid.UUID]*route // of the vehicles that changed since, as they were in the best plans
+	above  time.Duration        // cost of the plans over the best
+	near   []nearby
 }
 
 // movable is an order that may move to another vehicle.
 type movable struct {
 	ride     Ride
 	from, to r3.Vector
-	slot     int // of its vehicle in the index
+	slot     int // of its vehicle in the index, or nowhere
+	was      int // the slot before the attempt
 }
+
+// nowhere is the slot of an order that has no vehicle.
+const nowhere = -1
 
 type nearby struct {
 	order int
@@ -59,13 +62,12 @@ func newImprover(f *fleet, s Settings) *improver {
 	return &improver{fleet: f, set: s, rand: rand.New(rand.NewPCG(s.Seed, 0x1e57)), best: map[uuid.UUID]*route{}}
 }
 
-// run improves the plans and returns the waiting rides that have no place. It adds
-// those that found one to placed.
-func (m *improver) run(waiting []Ride, placed map[uuid.UUID]bool) []Ride {
-	m.collect()
-	m.waiting = waiting
+// run improves the plans, with the waiting rides where there is room, and returns
+// those that it placed.
+func (m *improver) run(waiting []Ride) (placed []uuid.UUID) {
+	m.collect(waiting)
 	if len(m.orders) == 0 {
-		return waiting
+		return nil
 	}
 	m.above = 0
 	clear(m.best)
@@ -84,17 +86,21 @@ func (m *improver) run(waiting []Ride, placed map[uuid.UUID]bool) []Ride {
 			share = max(share, float64(n)/float64(m.set.Moves))
 		}
 		heat := float64(hottest) * math.Pow(float64(coolest)/float64(hottest), share)
-		m.attempt(time.Duration(-heat*math.Log(1-m.rand.Float64())), placed)
+		m.attempt(time.Duration(-heat * math.Log(1-m.rand.Float64())))
 	}
-	for id, r := range m.best {
-		_ = id
+	for _, r := range m.best {
 		m.fleet.change(r)
 	}
-	return m.waiting
+	for _, o := range m.orders[len(m.orders)-len(waiting):] {
+		if o.slot != nowhere {
+			placed = append(placed, o.ride.Order)
+		}
+	}
+	return placed
 }
 
-// collect lists the orders that may move.
-func (m *improver) collect() {
+// collect lists the orders that may move, and behind them those that wait.
+func (m *improver) collect(waiting []Ride) {
 	m.orders = m.orders[:0]
 	for slot, r := range m.fleet.index.slots {
 		if r == nil {
@@ -106,40 +112,62 @@ func (m *improver) collect() {
 				continue
 			}
 			ride, _ := r.ride(v.order)
-			m.orders = append(m.orders, movable{ride, v.vector, vector(ride.To.Point), slot})
+			m.orders = append(m.orders, movable{ride: ride, from: v.vector, to: vector(ride.To.Point), slot: slot})
 		}
+	}
+	for _, ride := range waiting {
+		m.orders = append(m.orders, movable{ride: ride, from: vector(ride.From.Point), to: vector(ride.To.Point), slot: nowhere})
 	}
 }
 
 // attempt tears some orders out and puts them back; it takes everything back when
-// the plans then cost too much more, or an order finds no place.
-func (m *improver) attempt(allowed time.Duration, placed map[uuid.UUID]bool) {
+// the plans then cost too much more, or an order loses its vehicle.
+func (m *improver) attempt(allowed time.Duration) {
 	m.choose()
 	m.undo = m.undo[:0]
-	var gain time.Duration
+	gain := m.tear()
+	m.arrange()
 	for _, i := range m.torn {
 		o := &m.orders[i]
-		r := m.fleet.index.slots[o.slot]
+		worth := time.Duration(0)
+		if o.was == nowhere {
+			worth = m.set.loss(m.fleet, o.ride)
+		}
+		found := m.fleet.find(o.ride, 1, gain+worth+allowed)
+		switch {
+		case len(found) > 0:
+			in := found[0]
+			n := in.route.with(in, o.ride, m.fleet.travel, m.fleet.now)
+			gain += worth + m.fleet.cost(in.route) - m.fleet.cost(n)
+			o.slot = in.route.stands.slot
+			m.replace(in.route, n)
+		case o.was != nowhere:
+			m.takeBack()
+			return
+		}
+	}
+	m.settle(gain)
+}
+
+// tear takes the torn orders out of their plans and returns what that saves.
+func (m *improver) tear() (gain time.Duration) {
+	for _, i := range m.torn {
+		o := &m.orders[i]
+		o.was, o.slot = o.slot, nowhere
+		if o.was == nowhere {
+			continue
+		}
+		r := m.fleet.index.slots[o.was]
 		n := r.without(o.ride.Order, m.fleet.travel, m.fleet.now)
 		gain += m.fleet.cost(r) - m.fleet.cost(n)
 		m.replace(r, n)
 	}
-	m.arrange()
-	for _, i := range m.torn {
-		o := &m.orders[i]
-		found := m.fleet.find(o.ride, 1, gain+allowed)
-		if len(found) == 0 {
-			m.takeBack()
-			return
-		}
-		in := found[0]
-		n := in.route.with(in, o.ride, m.fleet.travel, m.fleet.now)
-		gain += m.fleet.cost(in.route) - m.fleet.cost(n)
-		o.slot = in.route.stands.slot
-		m.replace(in.route, n)
-	}
-	m.above -= gain
-	if m.above < 0 {
+	return gain
+}
+
+// settle keeps the plans of an attempt and remembers the best.
+func (m *improver) settle(gain time.Duration) {
+	if m.above -= gain; m.above < 0 {
 		m.above = 0
 		clear(m.best)
 		return
@@ -165,12 +193,7 @@ func (m *improver) takeBack() {
 		m.fleet.change(r)
 	}
 	for _, i := range m.torn {
-		o := &m.orders[i]
-		for _, r := range m.undo {
-			if r.has(o.ride.Order) {
-				o.slot = r.stands.slot
-			}
-		}
+		m.orders[i].slot = m.orders[i].was
 	}
 }
 

@@ -22,8 +22,6 @@ type Ride struct {
 	Earliest time.Duration // pickup not before
 	Latest   time.Duration // dropoff not after, or NoLimit
 	DecideBy time.Duration // a Dispatcher gives the order up when it has no place by then
-
-	known time.Duration // since when a Dispatcher knows it
 }
 
 // Stop is one stop of a Path.

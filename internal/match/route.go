@@ -128,9 +128,6 @@ func (r *route) stops() []visit { return r.visits[1:r.last()] }
 // drive returns the time spent driving, waits left out.
 func (r *route) drive() time.Duration { return r.visits[r.last()].driven }
 
-// sound reports whether the route keeps its promises as it is.
-func (r *route) sound() bool { return r.visits[0].leave <= r.visits[0].due }
-
 // slack is the driving that may be added.
 func (r *route) slack() time.Duration {
 	last := r.visits[r.last()]
@@ -149,9 +146,4 @@ func (r *route) toPath() Path {
 		p.Stops[i] = s
 	}
 	return p
-}
-
-// has reports whether an order is to be picked up or dropped off.
-func (r *route) has(order uuid.UUID) bool {
-	return slices.ContainsFunc(r.stops(), func(v visit) bool { return v.order == order })
 }

@@ -19,7 +19,6 @@ import (
 type searcher struct {
 	inserter
 	travel   geo.Travel
-	pace     float64
 	from, to r3.Vector // pickup and dropoff on the unit sphere
 	lastPick time.Duration
 
