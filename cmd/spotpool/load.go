@@ -33,6 +33,7 @@ type loadOptions struct {
 	// How it is measured and shown.
 	workers               int
 	slo, deadline, settle time.Duration
+	limits                bool
 	asJSON                bool
 	report                string
 }
@@ -95,6 +96,7 @@ func (o *loadOptions) bind(cmd *cobra.Command) {
 	f.DurationVar(&o.slo, "slo", time.Second, "limit that a step must keep at p99, to the accept and from there to the confirmation")
 	f.DurationVar(&o.deadline, "deadline", 30*time.Second, "how long to wait for the last orders")
 	f.DurationVar(&o.settle, "settle", 30*time.Second, "how long a broken rule is looked at again, since work under way may explain it")
+	f.BoolVar(&o.limits, "limits", false, "measure beforehand what MySQL and Redis manage by themselves, and compare; needs --database and --redis")
 	f.BoolVar(&o.asJSON, "json", false, "print JSON, with the figures of each second")
 	f.StringVar(&o.report, "report", "", "write a page with the curves to this file, for a browser, offline too")
 }
@@ -175,6 +177,8 @@ func (o loadOptions) checkServer(s config.Settings) error {
 		return usagef("--processes does not go with --server: that server has its own")
 	case o.processes > 0 && (s.Database == "" || s.Redis == ""):
 		return usagef("--processes needs --database and --redis, which the processes share")
+	case o.limits && (!strings.Contains(s.DatabaseTarget(), "@") || s.Redis == "" || s.QueueRedis != ""):
+		return usagef("--limits needs a MySQL server as --database and one --redis for all queues")
 	case o.server == "" && endsItself(s):
 		return usagef("--stop-when-empty, --max-jobs, --max-time and --memory would end the server in the middle")
 	}

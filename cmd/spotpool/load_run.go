@@ -65,13 +65,21 @@ func (l load) test(ctx context.Context, base, what string) error {
 	return withApp(ctx, l.settings, func(a *app) error {
 		client := sim.NewClient(base, nil)
 		defer client.Close()
+		alone := &limits{app: a, processes: max(1, l.options.processes), wanted: l.options.limits}
+		if err := alone.measure(ctx); err != nil {
+			return err
+		}
 		fmt.Fprintf(l.stderr, "load on %s, %s: %s\n", base, what, l.options.source())
 		report, failed := sim.Drive(ctx, sim.Load{
 			Client: client, Tokens: a.strangers(), Clock: a.clock, Log: a.log, Plan: l.plan,
 			InFlight: l.options.workers, Wait: l.options.deadline, SLO: l.options.slo,
 			CPU: a.cpu, Cores: runtime.GOMAXPROCS(0), Progress: l.stderr,
+			Began: func() error { return alone.count(ctx, -1) },
 		})
 		report.Settings = l.asked(what)
+		if failed == nil {
+			report.Limits, failed = alone.report(ctx)
+		}
 		if failed == nil {
 			report.Audit, failed = a.audit(ctx, l.options.settle)
 		}

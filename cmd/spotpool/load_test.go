@@ -45,6 +45,7 @@ func TestLoadRefusesWhatMakesNoSense(t *testing.T) {
 		{[]string{"--processes", "-1"}, "--processes"},
 		{[]string{"--processes", "1", "--server", "http://x"}, "--processes does not go with --server"},
 		{[]string{"--max-jobs", "5"}, "--max-jobs"},
+		{[]string{"--limits"}, "--limits needs a MySQL server"},
 		{[]string{"--report", t.TempDir()}, "is a directory"},
 		{[]string{"--report", filepath.Join(t.TempDir(), "no", "page.html")}, "no such file or directory"},
 		{[]string{"now"}, `"now"`},

@@ -41,6 +41,9 @@ type action func(c *gin.Context, body []byte) (reply, error)
 // are carried out.
 func (s *Server) act(handle action) gin.HandlerFunc {
 	return s.post(func(c *gin.Context, key keyRow, body []byte) (storedAnswer, error) {
+		if old, ok, err := s.stored(c, key); ok || err != nil {
+			return old, err
+		}
 		r, err := handle(c, body)
 		if err != nil {
 			return storedAnswer{}, err

@@ -68,7 +68,11 @@ func (s *Server) post(answer answerer) gin.HandlerFunc {
 			problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
 			return
 		}
-		said, err := s.once(c, body, answer)
+		key, err := s.keyOf(c, body)
+		var said storedAnswer
+		if err == nil {
+			said, err = answer(c, key, body)
+		}
 		switch {
 		case err != nil:
 			s.refuse(c, err)
@@ -80,19 +84,8 @@ func (s *Server) post(answer answerer) gin.HandlerFunc {
 	}
 }
 
-// once finds what was answered before under the request's key, or has it answered.
-func (s *Server) once(c *gin.Context, body []byte, answer answerer) (storedAnswer, error) {
-	key, err := s.keyOf(c, body)
-	if err != nil {
-		return storedAnswer{}, err
-	}
-	if old, ok, err := s.stored(c, key); ok || err != nil {
-		return old, err
-	}
-	return answer(c, key, body)
-}
-
-// answer handles the request, or finds what a twin of it was answered meanwhile.
+// answer handles the request, or finds what was answered before under its key. Most
+// keys are new, so it looks only once a key proves to be taken.
 func (s *Server) answer(c *gin.Context, key keyRow, handle writer, body []byte) (out storedAnswer, err error) {
 	err = s.DB.Tx(c.Request.Context(), func(tx *db.Tx) error {
 		if key.IdemKey != "" {

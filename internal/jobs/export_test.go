@@ -77,7 +77,7 @@ func AsWorker(c redis.UniversalClient, queue string, n int) (server redis.Univer
 	left := new(atomic.Int64)
 	left.Store(unlimited)
 	g := &gate{
-		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, slots: newSlots(n), left: left, turn: new(sync.Mutex),
+		line: l, queues: map[string]int{queue: 1}, poll: 10 * time.Millisecond, news: newNews(10 * time.Millisecond), slots: newSlots(n), left: left, turn: new(sync.Mutex),
 		stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: &aheads{
 			read: func(context.Context, []uuid.UUID) (map[uuid.UUID]*jobRow, error) { return nil, nil },
 		},

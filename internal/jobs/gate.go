@@ -22,6 +22,7 @@ type gate struct {
 	*line
 	queues map[string]int
 	poll   time.Duration // how long a look waits at most
+	news   *news         // of the queues
 	slots  *slots        // of the worker
 	left   *atomic.Int64 // tasks that it may still take
 	turn   *sync.Mutex   // held while some are taken, when they are counted
@@ -63,11 +64,17 @@ func (g *gate) EvalSha(ctx context.Context, sha string, keys []string, args ...a
 	case len(keys) == 2 && strings.HasSuffix(keys[1], ":pending"): // delayed tasks that have come due
 		cmd := g.line.EvalSha(ctx, sha, keys, args...)
 		if n, _ := cmd.Int(); n > 0 {
-			ring(g.work)
+			g.hear(queueOf(keys[1]))
 		}
 		return cmd
 	}
 	return g.line.EvalSha(ctx, sha, keys, args...)
+}
+
+// hear has the next look ask a queue, at once if the worker is idle.
+func (g *gate) hear(queue string) {
+	g.news.heard(queue)
+	ring(g.work)
 }
 
 // counted keeps the worker's other gates from taking tasks until the function
@@ -98,7 +105,7 @@ func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 	}
 	if g.empty >= len(g.queues) {
 		g.idle.Store(true)
-		g.wait(g.work, g.poll)
+		g.wait(g.work, g.news.left(time.Now()))
 		g.looking.Lock() // until a handover under way is over
 		g.idle.Store(false)
 		g.looking.Unlock()
@@ -107,6 +114,11 @@ func (g *gate) look(ctx context.Context, keys []string, args []any) *redis.Cmd {
 			answer.SetVal(task)
 			return answer
 		}
+	}
+	if !g.news.expects(queueOf(keys[0]), time.Now()) {
+		g.empty++
+		answer.SetErr(redis.Nil)
+		return answer
 	}
 	for g.slots.free() < 1 && !g.stopped() {
 		g.wait(g.slots.freed, g.poll)
@@ -149,8 +161,12 @@ func (g *gate) lookNow(ctx context.Context, keys []string, args []any) *redis.Cm
 // take asks for n tasks of a queue at once, for which slots are reserved, answers
 // as asynq's script that takes one would and keeps the others.
 func (g *gate) take(ctx context.Context, n int, keys []string, args []any) *redis.Cmd {
-	answer := redis.NewCmd(ctx)
+	answer, queue := redis.NewCmd(ctx), queueOf(keys[0])
+	g.news.asked(queue)
 	said, err := callOnce(ctx, g.UniversalClient, takeAll, keys, append(slices.Clone(args), n)).StringSlice()
+	if err != nil || len(said) > 0 {
+		g.news.heard(queue)
+	}
 	if len(said) > 2 { // a single one may find others to be read with
 		ids := said[len(said)/2:]
 		g.ahead.use(g.ahead.ask(ids), ids)
@@ -325,7 +341,7 @@ func (g *gate) listen(ctx context.Context) {
 				return
 			}
 			if g.queues[m.Payload] > 0 {
-				ring(g.work)
+				g.hear(m.Payload)
 			}
 		}
 	}

@@ -114,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	for b, queues := range w.byBroker() {
 		g := &gate{
 			line: b.line, queues: queues, poll: w.cfg.PollInterval, slots: w.slots, left: &w.left, turn: &w.turn,
-			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: w.ahead,
+			stop: make(chan struct{}), work: make(chan struct{}, 1), want: 1, ahead: w.ahead, news: newNews(w.cfg.PollInterval),
 		}
 		srv := asynq.NewServerFromRedisClient(g, w.serverConfig(queues))
 		if err := srv.Start(asynq.HandlerFunc(w.process)); err != nil {

@@ -53,12 +53,11 @@ type Notice struct {
 type Ride struct {
 	OrderID  uuid.UUID
 	RiderID  uuid.UUID
-	DriverID uuid.UUID   // Nil when the order has no trip
-	Others   []uuid.UUID // the riders of the car's other orders
-	PickupAt time.Time   // zero when the order has no trip
-	Seated   bool        // whether it has a place in its trip's plan
-	Round    int         // how often it has lost its trip
-	Origin   string      // names of places, may be empty
+	DriverID uuid.UUID // Nil when the order has no trip
+	PickupAt time.Time // zero when the order has no trip
+	Seated   bool      // whether it has a place in its trip's plan
+	Round    int       // how often it has lost its trip
+	Origin   string    // names of places, may be empty
 	Dest     string
 }
 
@@ -83,19 +82,6 @@ func (r Ride) about() uuid.UUID {
 		return r.OrderID
 	}
 	return uuid.NewSHA1(r.OrderID, []byte("round "+strconv.Itoa(r.Round)))
-}
-
-// recipients returns whom an audience of the ride consists of.
-func (r Ride) recipients(to Audience) []uuid.UUID {
-	switch {
-	case to == ToRider:
-		return []uuid.UUID{r.RiderID}
-	case to == ToDriver && r.DriverID != uuid.Nil:
-		return []uuid.UUID{r.DriverID}
-	case to == ToOthers:
-		return r.Others
-	}
-	return nil
 }
 
 // words returns the sentence that tells an audience of an event, with times in zone.

@@ -55,7 +55,8 @@ func TestWordsStayShort(t *testing.T) {
 
 func TestRecipients(t *testing.T) {
 	rider, driver, other := uuid.New(), uuid.New(), uuid.New()
-	full := Ride{RiderID: rider, DriverID: driver, Others: []uuid.UUID{other}}
+	s := New(Deps{Rides: &world{share: []uuid.UUID{other}}})
+	full := Ride{RiderID: rider, DriverID: driver}
 	alone := Ride{RiderID: rider}
 	tests := []struct {
 		ride Ride
@@ -71,8 +72,8 @@ func TestRecipients(t *testing.T) {
 		{full, "everyone", nil},
 	}
 	for _, tt := range tests {
-		if got := tt.ride.recipients(tt.to); !slices.Equal(got, tt.want) {
-			t.Errorf("to %s: %v, want %v", tt.to, got, tt.want)
+		if got, err := s.recipients(t.Context(), tt.ride, tt.to); err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("to %s: %v, %v, want %v", tt.to, got, err, tt.want)
 		}
 	}
 }

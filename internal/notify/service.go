@@ -16,6 +16,8 @@ import (
 // Rides tells what notices say about an order or a trip, and who is about to ride.
 type Rides interface {
 	Ride(ctx context.Context, order uuid.UUID) (Ride, error)
+	// Sharing returns the riders of the same car's other orders.
+	Sharing(ctx context.Context, order uuid.UUID) ([]uuid.UUID, error)
 	Departure(ctx context.Context, trip uuid.UUID) (Departure, error)
 
 	// Upcoming returns, of up to limit orders after the one named that wait for a

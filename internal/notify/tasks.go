@@ -106,11 +106,24 @@ func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) erro
 	if args.Event == Matched && ride.DriverID == uuid.Nil {
 		return jobs.Skip("the order has lost its trip since")
 	}
-	to := ride.recipients(args.To)
-	if len(to) == 0 {
-		return nil
+	to, err := s.recipients(ctx, ride, args.To)
+	if err != nil || len(to) == 0 {
+		return err
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args.Event, args.To, to) })
+}
+
+// recipients returns whom an audience of the ride consists of.
+func (s *Service) recipients(ctx context.Context, r Ride, to Audience) ([]uuid.UUID, error) {
+	switch {
+	case to == ToRider:
+		return []uuid.UUID{r.RiderID}, nil
+	case to == ToDriver && r.DriverID != uuid.Nil:
+		return []uuid.UUID{r.DriverID}, nil
+	case to == ToOthers && r.DriverID != uuid.Nil:
+		return s.deps.Rides.Sharing(ctx, r.OrderID)
+	}
+	return nil, nil
 }
 
 // remind puts itself off where the plan has moved the pickup since.
@@ -129,7 +142,7 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) 
 		return jobs.Release(left-RemindBefore, "the pickup is later now")
 	}
 	return a.Done(ctx, func(tx *db.Tx) error {
-		return s.tell(ctx, tx, ride, Reminder, ToRider, ride.recipients(ToRider))
+		return s.tell(ctx, tx, ride, Reminder, ToRider, []uuid.UUID{ride.RiderID})
 	})
 }
 

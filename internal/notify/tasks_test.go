@@ -25,6 +25,7 @@ type world struct {
 	queue *jobstest.Harness
 	clock *clock.Fake
 	ride  Ride
+	share []uuid.UUID // the riders of the same car's other orders
 	sent  phone
 
 	upcoming [][]uuid.UUID // the riders of each page of a broadcast
@@ -38,6 +39,8 @@ func (w *world) Ride(_ context.Context, order uuid.UUID) (Ride, error) {
 	}
 	return w.ride, nil
 }
+
+func (w *world) Sharing(context.Context, uuid.UUID) ([]uuid.UUID, error) { return w.share, nil }
 
 // Phone gives everybody a number of their own.
 func (w *world) Phone(_ context.Context, user uuid.UUID) (string, error) { return number(user), nil }
@@ -107,8 +110,9 @@ func newWorld(t *testing.T, perSecond int) *world {
 		clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)),
 		ride: Ride{
 			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(), Seated: true, PickupAt: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC),
-			Others: []uuid.UUID{uuid.New(), uuid.New()}, Origin: "A", Dest: "B",
+			Origin: "A", Dest: "B",
 		},
+		share: []uuid.UUID{uuid.New(), uuid.New()},
 	}
 	w.Service = New(Deps{
 		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Statements: w, Phones: w,
@@ -143,7 +147,7 @@ func (w *world) inbox(t *testing.T, user uuid.UUID) (events []Event) {
 
 func TestEveryoneInTheCarIsTold(t *testing.T) {
 	w := newWorld(t, 0)
-	order, rider, driver, others := w.ride.OrderID, w.ride.RiderID, w.ride.DriverID, w.ride.Others
+	order, rider, driver, others := w.ride.OrderID, w.ride.RiderID, w.ride.DriverID, w.share
 	live, end := w.deps.Hub.Subscribe(UserTopic(others[1]))
 	defer end()
 

@@ -51,7 +51,7 @@ func (s *Service) Waiting(ctx context.Context, near geo.Box, limit int) ([]match
 
 // Ride returns who is concerned by an order and what there is to say about it.
 func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
-	o, err := s.Get(ctx, id)
+	o, err := get(s.db.Read(ctx), id)
 	if err != nil {
 		return notify.Ride{}, err
 	}
@@ -65,10 +65,16 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 	if err != nil {
 		return notify.Ride{}, err
 	}
+	o.retime(t.Plan)
 	ride.DriverID, ride.PickupAt = t.DriverID, *o.PickupAt
-	err = s.db.Read(ctx).Raw("SELECT DISTINCT rider_id FROM orders WHERE trip_id = ? AND status IN ? AND rider_id <> ?",
-		t.ID, seated, o.RiderID).Scan(&ride.Others).Error
-	return ride, err
+	return ride, nil
+}
+
+// Sharing returns the riders of the orders that share a car with the one named.
+func (s *Service) Sharing(ctx context.Context, id uuid.UUID) (riders []uuid.UUID, err error) {
+	err = s.db.Read(ctx).Raw(`SELECT DISTINCT o.rider_id FROM orders me JOIN orders o ON o.trip_id = me.trip_id
+		WHERE me.id = ? AND o.status IN ? AND o.rider_id <> me.rider_id`, id, seated).Scan(&riders).Error
+	return riders, err
 }
 
 // Departure returns what there is to say about a trip.

@@ -102,6 +102,9 @@ func TestRide(t *testing.T) {
 	rider, other, left := w.person(), w.person(), w.person()
 	o := w.placed(rider, aWish())
 	alone, err := w.Ride(t.Context(), o.ID)
+	if got, err := w.Sharing(t.Context(), o.ID); err != nil || len(got) > 0 {
+		t.Errorf("without a trip, shared with %v, %v", got, err)
+	}
 	if want := (notify.Ride{OrderID: o.ID, RiderID: rider, Origin: "a place", Dest: "a place"}); err != nil || !reflect.DeepEqual(alone, want) {
 		t.Errorf("without a trip: %+v, %v, want %+v", alone, err, want)
 	}
@@ -114,11 +117,14 @@ func TestRide(t *testing.T) {
 	w.seat(gone, ride, at(15), at(35))
 	w.cancelled(gone)
 	want := notify.Ride{
-		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID, Others: []uuid.UUID{other},
+		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID,
 		PickupAt: at(15), Seated: true, Origin: "a place", Dest: "a place",
 	}
 	if got, err := w.Ride(t.Context(), o.ID); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+	}
+	if got, err := w.Sharing(t.Context(), o.ID); err != nil || !slices.Equal(got, []uuid.UUID{other}) {
+		t.Errorf("shared with %v, %v, want %v", got, err, other)
 	}
 	if _, err := w.Ride(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such order: %v", err)

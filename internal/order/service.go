@@ -210,20 +210,25 @@ func (s *Service) retime(ctx context.Context, orders []Order) error {
 		return err
 	}
 	for i := range orders {
-		if !orders[i].Seated() {
-			continue
-		}
-		for _, stop := range plans[orders[i].TripID.UUID] {
-			switch {
-			case stop.OrderID != orders[i].ID:
-			case stop.Kind == trip.Pickup:
-				orders[i].PickupAt = &stop.At
-			default:
-				orders[i].DropoffAt = &stop.At
-			}
-		}
+		orders[i].retime(plans[orders[i].TripID.UUID])
 	}
 	return nil
+}
+
+// retime gives a seated order the times that its trip's plan has now.
+func (o *Order) retime(plan trip.Plan) {
+	if !o.Seated() {
+		return
+	}
+	for _, stop := range plan {
+		switch {
+		case stop.OrderID != o.ID:
+		case stop.Kind == trip.Pickup:
+			o.PickupAt = &stop.At
+		default:
+			o.DropoffAt = &stop.At
+		}
+	}
 }
 
 // EventsSince returns the changes of an order after the one numbered seq, oldest first.

@@ -29,6 +29,7 @@ type Load struct {
 	SLO      time.Duration        // that a step must keep at p99 to count as carried; 1 s
 	CPU      func() time.Duration // what this process has used so far; nil: not known
 	Cores    int                  // that it may use; 0: not known
+	Began    func() error         // called when the stock of trips is on offer, before the first order; may be nil
 	Progress io.Writer            // shows how it goes; nil: nobody watches
 }
 
@@ -54,6 +55,9 @@ func Drive(ctx context.Context, l Load) (Report, error) {
 	r := &run{Load: l.withDefaults(), record: newRecord(), pages: bookmarks{}}
 	r.begin = r.Clock.Now()
 	err := r.prepare(ctx)
+	if err == nil && r.Began != nil {
+		err = r.Began()
+	}
 	if err == nil {
 		err = r.drive(ctx)
 	}

@@ -17,7 +17,8 @@ type Report struct {
 	Steps        []Figures      `json:"steps"`
 	Total        Figures        `json:"total"` // ramps among it
 	SLO          Seconds        `json:"slo_seconds"`
-	Knee         *float64       `json:"knee_per_second"` // the highest rate carried; nil: none was
+	Knee         *float64       `json:"knee_per_second"`  // the highest rate carried; nil: none was
+	Limits       []Limit        `json:"limits,omitempty"` // set by the caller
 	Warnings     []string       `json:"warnings"`
 	Audit        []Rule         `json:"audit"` // set by the caller
 	Series       []Second       `json:"series"`

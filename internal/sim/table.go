@@ -146,7 +146,8 @@ func (r Report) Notes() (lines []string) {
 	if r.Observed > 0 {
 		times += fmt.Sprintf(", but for %d orders, which were seen at a look once a second", r.Observed)
 	}
-	return append(lines, times+"; the time to the accept is counted here, from the moment an order was due.")
+	lines = append(lines, times+"; the time to the accept is counted here, from the moment an order was due.")
+	return append(lines, r.limitNotes()...)
 }
 
 // Verdict says in a sentence which rates were carried.
