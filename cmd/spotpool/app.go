@@ -134,7 +134,9 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
-	}, func() float64 { return float64(a.board.Len()) }))
+	}, func() float64 { return float64(a.board.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "spotpool_board_age_seconds", Help: "How long ago this process's matching board was known to agree with the database.",
+	}, func() float64 { return a.board.Age().Seconds() }))
 	return a, nil
 }
 
