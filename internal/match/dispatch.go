@@ -60,7 +60,7 @@ func (s Settings) withDefaults() Settings {
 		s.Window = map[string]time.Duration{Instant: time.Second, Windowed: 15 * time.Second, Best: 5 * time.Second}[s.Policy]
 	}
 	if s.Waiting == 0 && s.Policy == Best {
-		s.Waiting = 0.1 // a rider picked up soon also frees the seat soon
+		s.Waiting = 0.2 // a rider picked up soon also frees the seat soon
 	}
 	if s.Hold == 0 && s.Policy == Best {
 		s.Hold = 20 * time.Second
