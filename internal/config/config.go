@@ -30,8 +30,8 @@ type Settings struct {
 	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, and of the days that drivers' statements are about"`
 	TokenLife time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 
-	Queues          string        `flag:"queues" default:"orders=6,match=6,pay=6,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
-	Concurrency     int           `flag:"concurrency" default:"20" help:"jobs a worker runs at a time"`
+	Queues          string        `flag:"queues" default:"orders=30,pay=30,match=20,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
+	Concurrency     int           `flag:"concurrency" default:"8" help:"jobs a worker runs at a time"`
 	Strict          bool          `flag:"strict" default:"false" help:"a queue is asked only when those of greater weight are empty"`
 	QueueRedis      string        `flag:"queue-redis" default:"" help:"queues on a Redis of their own, the same in every process: sms=redis://host/0,low=redis://other/0; empty: all on --redis"`
 	PollInterval    time.Duration `flag:"poll-interval" default:"100ms" help:"how long a worker with nothing to do waits at most for word of new work before it looks by itself"`
