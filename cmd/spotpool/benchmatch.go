@@ -87,7 +87,7 @@ func (o *benchOptions) bindPolicy(f *pflag.FlagSet) {
 	f.DurationVar(&s.Window, "window", 0, "how often orders that wait are decided; 0: what suits the policy")
 	f.DurationVar(&s.Budget, "budget", 0, "time on the wall for an improvement; 0: what suits the policy")
 	f.IntVar(&s.Moves, "moves", 0, "attempts of an improvement; 0: as many as the budget allows")
-	f.Float64Var(&s.Waiting, "waiting", 0, "what a second of a rider's waiting costs, in seconds of driving")
+	f.Float64Var(&s.Waiting, "waiting", 0, "what a second of a rider's waiting costs, in seconds of driving; 0: what suits the policy, -1: nothing")
 	f.Float64Var(&s.Unserved, "unserved", 0, "what an unserved order costs, as a multiple of driving it directly; 0: serve whatever can be served")
 	f.BoolVar(&s.Late, "late", false, "decide as late as orders and vehicles allow, anew in each window until then")
 	f.DurationVar(&s.Hold, "hold", 0, "let a vehicle that stands with nobody aboard leave only when it must, less this; 0: at once")
@@ -144,8 +144,8 @@ func (o benchOptions) checkPolicy() error {
 		return usagef("--window is between 1s and 1h")
 	case s.Budget < 0 || s.Moves < 0 || s.Hold < 0:
 		return usagef("--budget, --moves and --hold must not be negative")
-	case !(s.Waiting >= 0 && s.Waiting <= maxWeight && s.Unserved >= 0 && s.Unserved <= maxWeight):
-		return usagef("--waiting and --unserved are between 0 and %d", maxWeight)
+	case !(s.Waiting >= -1 && s.Waiting <= maxWeight && s.Unserved >= 0 && s.Unserved <= maxWeight):
+		return usagef("--waiting and --unserved are at most %d, and not below -1 and 0", maxWeight)
 	}
 	return nil
 }
