@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // BenchmarkSearch searches boards of trips across a synthetic city of 60 by 60
 // kilometres; about half of the trips carry riders already.
 func BenchmarkSearch(b *testing.B) {
-	for _, trips := range []int{1000, 5000, 50_000} {
+	for _, trips := range []int{1000, 5000, 50_000, 100_000} {
 		b.Run(fmt.Sprintf("trips=%d", trips), func(b *testing.B) {
 			c := newCity()
 			board := c.board(trips)
@@ -37,6 +38,32 @@ func BenchmarkSearch(b *testing.B) {
 			b.ReportMetric(float64(found)/float64(i), "found/op")
 		})
 	}
+}
+
+// BenchmarkBoard fills a board with 100,000 trips and reports what it keeps in memory.
+func BenchmarkBoard(b *testing.B) {
+	c := newCity()
+	trips := make([]trip.Trip, 100_000)
+	for i := range trips {
+		trips[i] = c.trip()
+	}
+	for b.Loop() {
+		before := heap()
+		board := NewBoard(nil, geo.DefaultTravel, clock.NewFake(noon), slog.New(slog.DiscardHandler))
+		for _, t := range trips {
+			board.Put(t)
+		}
+		b.ReportMetric(float64(heap()-before)/1e6, "MB")
+		runtime.KeepAlive(board)
+	}
+}
+
+// heap returns the bytes in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // BenchmarkPut brings a trip with riders up to date.
@@ -91,14 +118,18 @@ func (c *city) request() Request {
 	return r
 }
 
+func (c *city) trip() trip.Trip {
+	return trip.Trip{
+		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: c.place(), Version: 1,
+		DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
+	}.Reschedule(geo.DefaultTravel)
+}
+
 // board returns a board with n trips, on which half as many orders were tried.
 func (c *city) board(n int) *Board {
 	board := NewBoard(nil, geo.DefaultTravel, clock.NewFake(noon), slog.New(slog.DiscardHandler))
 	for range n {
-		board.Put(trip.Trip{
-			ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: c.place(), Version: 1,
-			DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
-		}.Reschedule(geo.DefaultTravel))
+		board.Put(c.trip())
 	}
 	for range n / 2 {
 		if offer, ok := board.Search(c.request()); ok {

@@ -24,8 +24,9 @@ type Settings struct {
 	// Late decides orders as late as they and the vehicles allow; until then,
 	// tentative decisions are made anew in each window. Not for the instant policy.
 	Late bool
-	// Hold lets a vehicle that stands with nobody aboard leave only when it must,
-	// less this time, so that its plan can still get better. 0: it leaves at once.
+	// Hold is how long a vehicle that stood idle stays after it got its first order,
+	// so that its plan can still get better, but for no more than half of the time
+	// that there is. 0 is what suits the policy, less than 0 is not at all.
 	Hold time.Duration
 	// Lock says from when on an order stays on its vehicle: LockAtPickup or LockWhenTold.
 	Lock Lock
@@ -59,7 +60,10 @@ func (s Settings) withDefaults() Settings {
 		s.Window = map[string]time.Duration{Instant: time.Second, Windowed: 15 * time.Second, Best: 5 * time.Second}[s.Policy]
 	}
 	if s.Waiting == 0 && s.Policy == Best {
-		s.Waiting = 0.1 // a rider picked up soon also frees the seat soon
+		s.Waiting = 0.2 // a rider picked up soon also frees the seat soon
+	}
+	if s.Hold == 0 && s.Policy == Best {
+		s.Hold = 20 * time.Second
 	}
 	if s.Budget == 0 {
 		s.Budget = 100 * time.Millisecond
@@ -214,17 +218,16 @@ func (s *Settings) loss(f *fleet, ride Ride) time.Duration {
 	return time.Duration(s.Unserved * float64(f.travel.Leg(ride.From, ride.To).Duration))
 }
 
-// hold says of the vehicles that stand with a plan and nobody aboard when they leave.
+// hold keeps the vehicles for a while that have just got something to do.
 func (d *Dispatcher) hold() {
-	if d.set.Hold == 0 {
-		return
-	}
+	now := d.fleet.now
 	for _, r := range d.fleet.index.slots {
-		if r == nil || len(r.stops()) == 0 || r.path.StartAt > d.fleet.now || r.visits[0].load > 0 {
+		if d.set.Hold <= 0 || r == nil || len(r.stops()) == 0 || max(r.path.StartAt, r.path.LeaveAt) > now {
 			continue
 		}
-		if until := r.visits[0].due - d.set.Hold; until > d.fleet.now || r.path.LeaveAt > d.fleet.now {
-			d.fleet.change(r.leaving(max(until, d.fleet.now)))
+		half := now + max(0, r.visits[0].due-now)/2
+		if old := d.fleet.before[r.path.ID]; old != nil && len(old.stops()) == 0 {
+			d.fleet.change(r.leaving(min(now+d.set.Hold, half)))
 		}
 	}
 }

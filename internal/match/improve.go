@@ -88,8 +88,10 @@ func (m *improver) run(waiting []Ride) (placed []uuid.UUID) {
 		heat := float64(hottest) * math.Pow(float64(coolest)/float64(hottest), share)
 		m.attempt(time.Duration(-heat * math.Log(1-m.rand.Float64())))
 	}
-	for _, r := range m.best {
-		m.fleet.change(r)
+	for _, r := range m.fleet.index.slots { // in an order that is always the same
+		if r != nil && m.best[r.path.ID] != nil {
+			m.fleet.change(m.best[r.path.ID])
+		}
 	}
 	for _, o := range m.orders[len(m.orders)-len(waiting):] {
 		if o.slot != nowhere {
