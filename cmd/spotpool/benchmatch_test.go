@@ -138,6 +138,7 @@ func TestBenchMatchRefuses(t *testing.T) {
 		"lock":           {"--city --lock never", `--lock is pickup or told, not "never"`},
 		"window":         {"--city --window 1ms", "--window is between"},
 		"budget":         {"--city --budget -1s", "must not be negative"},
+		"hold":           {"--city --hold 2h", "--hold is between"},
 		"weight":         {"--city --waiting NaN", "--waiting and --unserved are at most"},
 		"too many":       {"--city --vehicles 2000000000", "at most"},
 		"no orders":      {"--city --orders 0", "must be positive"},
