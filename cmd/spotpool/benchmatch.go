@@ -87,10 +87,10 @@ func (o *benchOptions) bindPolicy(f *pflag.FlagSet) {
 	f.DurationVar(&s.Window, "window", 0, "how often orders that wait are decided; 0: what suits the policy")
 	f.DurationVar(&s.Budget, "budget", 0, "time on the wall for an improvement; 0: what suits the policy")
 	f.IntVar(&s.Moves, "moves", 0, "attempts of an improvement; 0: as many as the budget allows")
-	f.Float64Var(&s.Waiting, "waiting", 0, "what a second of a rider's waiting costs, in seconds of driving")
+	f.Float64Var(&s.Waiting, "waiting", 0, "what a second of a rider's waiting costs, in seconds of driving; 0: what suits the policy, -1: nothing")
 	f.Float64Var(&s.Unserved, "unserved", 0, "what an unserved order costs, as a multiple of driving it directly; 0: serve whatever can be served")
 	f.BoolVar(&s.Late, "late", false, "decide as late as orders and vehicles allow, anew in each window until then")
-	f.DurationVar(&s.Hold, "hold", 0, "let a vehicle that stands with nobody aboard leave only when it must, less this; 0: at once")
+	f.DurationVar(&s.Hold, "hold", 0, "how long a vehicle that stood idle stays after its first order; 0: what suits the policy, -1s: not at all")
 	f.StringVar(&o.lock, "lock", "pickup", "from when on an order stays on its vehicle: pickup, or told, which is at once")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of --city and of the improvement")
 }
@@ -142,10 +142,12 @@ func (o benchOptions) checkPolicy() error {
 	switch {
 	case s.Window != 0 && (s.Window < time.Second || s.Window > time.Hour):
 		return usagef("--window is between 1s and 1h")
-	case s.Budget < 0 || s.Moves < 0 || s.Hold < 0:
-		return usagef("--budget, --moves and --hold must not be negative")
-	case !(s.Waiting >= 0 && s.Waiting <= maxWeight && s.Unserved >= 0 && s.Unserved <= maxWeight):
-		return usagef("--waiting and --unserved are between 0 and %d", maxWeight)
+	case s.Budget < 0 || s.Moves < 0:
+		return usagef("--budget and --moves must not be negative")
+	case s.Hold < -time.Second || s.Hold > time.Hour:
+		return usagef("--hold is between -1s and 1h")
+	case !(s.Waiting >= -1 && s.Waiting <= maxWeight && s.Unserved >= 0 && s.Unserved <= maxWeight):
+		return usagef("--waiting and --unserved are at most %d, and not below -1 and 0", maxWeight)
 	}
 	return nil
 }
