@@ -16,13 +16,13 @@ import (
 
 // town is a world of taxis for a dispatcher. They do not move by themselves.
 type town struct {
-	t      *testing.T
-	rand   *rand.Rand
-	d      *Dispatcher
-	rides  map[uuid.UUID]Ride
-	paths  map[uuid.UUID]Path
-	rider  map[uuid.UUID]uuid.UUID // by order: its vehicle
-	decked []Decision
+	t       *testing.T
+	rand    *rand.Rand
+	d       *Dispatcher
+	rides   map[uuid.UUID]Ride
+	paths   map[uuid.UUID]Path
+	rider   map[uuid.UUID]uuid.UUID // by order: its vehicle
+	decided []Decision
 }
 
 func newTown(t *testing.T, vehicles int, s Settings) *town {
@@ -56,7 +56,7 @@ func (w *town) tick(now time.Duration) { w.follow(w.d.Tick(now), now) }
 // had a vehicle is left without one, and placements tell the truth.
 func (w *town) follow(d Decision, now time.Duration) {
 	w.t.Helper()
-	w.decked = append(w.decked, d)
+	w.decided = append(w.decided, d)
 	for _, p := range d.Paths {
 		w.paths[p.ID] = p
 		if len(p.Stops) == 0 {
@@ -134,7 +134,7 @@ func TestPoliciesKeepTheirWord(t *testing.T) {
 			w, again := newTown(t, 10, s), newTown(t, 10, s)
 			w.run(40, s.Lock == LockWhenTold)
 			again.run(40, s.Lock == LockWhenTold)
-			if !reflect.DeepEqual(w.decked, again.decked) {
+			if !reflect.DeepEqual(w.decided, again.decided) {
 				t.Error("the same orders were decided otherwise the second time")
 			}
 			if len(w.rider) < 10 {
@@ -185,7 +185,7 @@ func TestOrdersComeAndGo(t *testing.T) {
 				t.Fatal("the order does not wait")
 			}
 			w.tick(time.Minute + 1)
-			if last := w.decked[len(w.decked)-1]; w.d.Waiting() != 0 || !slices.Equal(last.Lost, []uuid.UUID{hopeless}) {
+			if last := w.decided[len(w.decided)-1]; w.d.Waiting() != 0 || !slices.Equal(last.Lost, []uuid.UUID{hopeless}) {
 				t.Errorf("waiting %d, lost %v", w.d.Waiting(), last.Lost)
 			}
 

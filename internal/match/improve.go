@@ -13,10 +13,13 @@ import (
 
 const (
 	mostTorn  = 8    // orders that one attempt moves
+	takeRate  = 0.7  // share of the nearest orders that are torn out
 	blinkRate = 0.02 // share of vehicles that an attempt overlooks
-	hottest   = 20 * time.Second
-	coolest   = time.Second / 2
-	lookEvery = 8 // attempts between looks at the clock
+	lookEvery = 8    // attempts between looks at the clock
+
+	// The temperature falls from a mean loss that is accepted at first to one at the end.
+	hottest = 20 * time.Second
+	coolest = time.Second / 2
 )
 
 // improver moves orders that are not locked to where they cost less.
@@ -222,7 +225,7 @@ func (m *improver) choose() {
 		if least < 0 {
 			return
 		}
-		if m.rand.Float64() < 0.7 {
+		if m.rand.Float64() < takeRate {
 			m.torn = append(m.torn, m.near[least].order)
 		}
 		m.near[least].order = -1

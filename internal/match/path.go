@@ -10,8 +10,8 @@ import (
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// NoLimit is a time that is never too late.
-const NoLimit time.Duration = math.MaxInt64 / 2
+// NoLimit is a time that is never too late: from the Unix epoch, in the year 2189.
+const NoLimit time.Duration = math.MaxInt64 / 4 * 3
 
 // Ride is what an order asks of a vehicle. Times count from an epoch that is the
 // same for all rides and paths and otherwise the caller's choice.

@@ -13,7 +13,7 @@ import (
 )
 
 // never is a latest arrival that no vehicle makes.
-const never time.Duration = math.MinInt64 / 2
+const never time.Duration = math.MinInt64 / 4
 
 // route is a path prepared for searching: its start, its stops and its end as
 // visits. A path without an end has one more visit after its last stop, to which

@@ -33,7 +33,6 @@ type searcher struct {
 	turn  uint32
 	ahead bool        // only paths that start later than now may be used
 	blink func() bool // whether to overlook a route; nil: never
-	asked int         // routes whose travel times were asked for
 }
 
 // begin makes the searcher ready for a ride and reports whether it can be driven
@@ -46,7 +45,6 @@ func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
 	s.perNano = perNano(travel)
 	s.acrossLength = float64(s.across) * s.perNano
 	s.lastPick = ride.Latest - s.across
-	s.asked = 0
 	return s.across < geo.Unreachable.Duration && max(now, ride.Earliest) <= s.lastPick
 }
 
@@ -248,7 +246,6 @@ func (s *searcher) consider(r *route) {
 	if !s.suits(r) {
 		return
 	}
-	s.asked++
 	s.estimate(r)
 	for k := range s.pickups {
 		s.ask(r, k, &s.pickups[k], s.ride.From)
