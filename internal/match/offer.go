@@ -32,16 +32,13 @@ type Offer struct {
 	DropoffAt time.Time
 }
 
-// epoch is from when routes on the board count time, so that they stay below
-// NoLimit until 2166.
-var epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// since returns a time as routes count it on the board. The zero time is the epoch.
+// since returns a time as routes count it on the board, from the Unix epoch. The
+// zero time is the epoch.
 func since(t time.Time) time.Duration {
 	if t.IsZero() {
 		return 0
 	}
-	return t.Sub(epoch)
+	return time.Duration(t.UnixNano())
 }
 
 func (r Request) ride(travel geo.Travel) Ride {
