@@ -31,6 +31,7 @@ var ForUpdate = clause.Locking{Strength: "UPDATE"}
 // DB is an open database.
 type DB struct {
 	dialect     string // "mysql" or "sqlite3", as goose names them
+	path        string // SQLite's file
 	read, write *gorm.DB
 	schema      *gorm.DB // of the two, the one that migrations run on
 	transient   func(error) bool

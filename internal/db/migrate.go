@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 
 	"github.com/spotpool/spotpool/migrations"
@@ -16,44 +17,32 @@ import (
 // ErrSchemaBehind says that migrations wait to be run.
 var ErrSchemaBehind = errors.New("the database schema is behind this program: run `spotpool migrate`")
 
+// lockWait bounds how long a process waits for another one that migrates.
+const lockWait = time.Minute
+
+var errLockHeld = fmt.Errorf("another process held the migration lock for %s", lockWait)
+
 // Migrate brings the schema up to date and writes a line to out for each
 // migration it ran. Several processes may call it at once; one of them works.
-func (d *DB) Migrate(ctx context.Context, out io.Writer) (err error) {
+func (d *DB) Migrate(ctx context.Context, out io.Writer) error {
 	p, pool, err := d.provider()
 	if err != nil {
 		return err
 	}
-	if d.dialect == "mysql" {
-		unlock, err := lockMySQL(ctx, pool)
-		if err != nil {
-			return err
-		}
-		defer unlock()
+	unlock, err := d.lock(ctx, pool)
+	if err != nil {
+		return err
 	}
-	return up(ctx, p, out)
-}
-
-// up runs what waits. SQLite has no lock to hold meanwhile; there a migration and
-// the note that it ran are one transaction, so one that fails and yet is noted was
-// run by another process, and up goes on behind it.
-func up(ctx context.Context, p *goose.Provider, out io.Writer) error {
-	for {
-		results, err := p.Up(ctx)
-		var partial *goose.PartialError
-		if errors.As(err, &partial) {
-			results = partial.Applied
-		}
-		for _, r := range results {
-			fmt.Fprintf(out, "migrated %s in %s\n", r.Source.Path, r.Duration.Round(time.Millisecond))
-		}
-		if partial == nil {
-			return err
-		}
-		version, readErr := p.GetDBVersion(ctx)
-		if readErr != nil || version < partial.Failed.Source.Version {
-			return errors.Join(err, readErr)
-		}
+	defer unlock()
+	results, err := p.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
 	}
+	for _, r := range results {
+		fmt.Fprintf(out, "migrated %s in %s\n", r.Source.Path, r.Duration.Round(time.Millisecond))
+	}
+	return err
 }
 
 // CheckSchema returns ErrSchemaBehind when migrations wait.
@@ -81,7 +70,31 @@ func (d *DB) provider() (*goose.Provider, *sql.DB, error) {
 	return p, pool, err
 }
 
-// lockMySQL takes a named lock on a connection of its own, waiting up to a minute.
+// lock takes the lock under which migrations run: a process that made its plan
+// before another one finished would create again what a later migration dropped.
+func (d *DB) lock(ctx context.Context, pool *sql.DB) (unlock func(), err error) {
+	if d.dialect == "mysql" {
+		return lockMySQL(ctx, pool)
+	}
+	return lockFile(ctx, d.path+".migrating")
+}
+
+// lockFile takes a lock that the system gives back when the process ends.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	within, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	lock := flock.New(path)
+	switch got, err := lock.TryLockContext(within, 20*time.Millisecond); {
+	case got:
+		return func() { _ = lock.Close() }, nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return nil, errLockHeld
+	default:
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+}
+
+// lockMySQL takes a named lock on a connection of its own.
 func lockMySQL(ctx context.Context, pool *sql.DB) (unlock func(), err error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
@@ -90,9 +103,9 @@ func lockMySQL(ctx context.Context, pool *sql.DB) (unlock func(), err error) {
 	// The name holds the database's, since MySQL's named locks are the whole server's.
 	const name = "LEFT(CONCAT('spotpool:', DATABASE()), 64)"
 	var got sql.NullInt64
-	err = conn.QueryRowContext(ctx, "SELECT GET_LOCK("+name+", 60)").Scan(&got)
+	err = conn.QueryRowContext(ctx, "SELECT GET_LOCK("+name+", ?)", int(lockWait.Seconds())).Scan(&got)
 	if err == nil && got.Int64 != 1 {
-		err = errors.New("another process held the migration lock for a minute")
+		err = errLockHeld
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -59,7 +59,7 @@ func openSQLite(path string) (*DB, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	limitPool(read, sqliteReaders)
-	d := &DB{dialect: "sqlite3", transient: sqliteBusy}
+	d := &DB{dialect: "sqlite3", path: path, transient: sqliteBusy}
 	if d.write, err = wrap(sqlite.New(sqlite.Config{Conn: write})); err == nil {
 		d.read, err = wrap(sqlite.New(sqlite.Config{Conn: read}))
 		d.schema = d.write
