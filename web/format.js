@@ -30,6 +30,9 @@ export const between = (from, to) => `${((new Date(to) - new Date(from)) / 1000)
 // place is its name, else its coordinates.
 export const place = p => p.name || coordinates(p);
 
+// endOf is the place where something goes to; a taxi goes anywhere.
+export const endOf = destination => (destination ? place(destination) : t('anywhere'));
+
 export const coordinates = p => `${p.lat.toFixed(4)}, ${p.lng.toFixed(4)}`;
 
 // parsePlace reads "31.23, 121.47"; null when it is not a point on the globe.

@@ -31,10 +31,10 @@ export function placesOf(draft) {
   return {origin: point(draft.origin), destination: point(draft.destination)};
 }
 
-function Places({draft}) {
+function Places({draft, oneWay}) {
   return html`
     <${Place} label=${t('from')} end="origin" draft=${draft} />
-    <${Place} label=${t('destination')} end="destination" draft=${draft} />`;
+    ${!oneWay && html`<${Place} label=${t('destination')} end="destination" draft=${draft} />`}`;
 }
 
 function Place({label, end, draft}) {
@@ -110,22 +110,25 @@ export function TripForm({api, draft, onDone}) {
   const [departs, setDeparts] = useState(() => localInput(new Date(Date.now() + soon)));
   const [seats, setSeats] = useState('3');
   const [detour, setDetour] = useState('15');
+  const [taxi, setTaxi] = useState(false);
   const offer = useSubmit(async () => {
+    const {origin, destination} = placesOf(draft);
     onDone(await api.post('/v1/trips', {
-      ...placesOf(draft),
+      origin,
+      ...(taxi ? {} : {destination, max_detour_minutes: Number(detour)}),
       depart_at: fromInput(departs),
       seats: Number(seats),
-      max_detour_minutes: Number(detour),
     }));
   });
   return html`<form onSubmit=${onSubmit(offer.submit)}>
     <h2 class="sr">${t('newTrip')}</h2>
     <p class="muted small">${t('pointHint')}</p>
-    <${Places} draft=${draft} />
+    <${Places} draft=${draft} oneWay=${taxi} />
+    <label class="check"><input type="checkbox" checked=${taxi} onChange=${e => setTaxi(e.target.checked)} /> ${t('taxi')}</label>
     <${When} label=${t('departAt')} value=${departs} onValue=${setDeparts} required />
     <div class="pair">
       <${Count} label=${t('seatCount')} value=${seats} onValue=${setSeats} min="1" max="8" />
-      <${Count} label=${t('maxDetour')} value=${detour} onValue=${setDetour} min="0" max="120" />
+      ${!taxi && html`<${Count} label=${t('maxDetour')} value=${detour} onValue=${setDetour} min="0" max="120" />`}
     </div>
     <${Trouble} problem=${offer.problem} />
     <button class="wide" disabled=${offer.busy}>${t('offer')}</button>

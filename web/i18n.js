@@ -44,6 +44,8 @@ const words = {
 
   from: ['From', '起点'],
   destination: ['To', '终点'],
+  anywhere: ['anywhere', '不限终点'],
+  taxi: ['I go wherever my riders go', '不设终点，随乘客而行'],
   pointHint: ['Click the map, or type latitude, longitude.', '点击地图，或输入“纬度, 经度”。'],
   pointWrong: ['This is not a latitude and longitude, such as 31.2304, 121.4737.', '请输入有效的纬度和经度，例如 31.2304, 121.4737。'],
   placeName: ['Name (optional)', '名称（可选）'],

@@ -3,7 +3,7 @@
 
 import {useEffect, useRef} from 'preact/hooks';
 import {html} from './ui.js';
-import {clock, place} from './format.js';
+import {clock, endOf, place} from './format.js';
 import {placesOf} from './forms.js';
 import {active} from './orders.js';
 import {underWay} from './trips.js';
@@ -107,7 +107,7 @@ const draw = {
     tripLine(trip, 'chosen').addTo(group);
     trip.plan.forEach(stop => dot(stop, stop.kind, 6).bindTooltip(`${clock(stop.at)} ${t(stop.kind)} ${place(stop)}`).addTo(group));
     dot(trip.origin, 'from', 8).bindTooltip(place(trip.origin)).addTo(group);
-    dot(trip.destination, 'dest', 8).bindTooltip(place(trip.destination)).addTo(group);
+    if (trip.destination) dot(trip.destination, 'dest', 8).bindTooltip(place(trip.destination)).addTo(group);
   },
   orders(order, group) {
     line([order.origin, order.destination], 'wish').addTo(group);
@@ -116,12 +116,12 @@ const draw = {
   },
 };
 
-const label = item => `${place(item.origin)} → ${place(item.destination)}`;
+const label = item => `${place(item.origin)} → ${endOf(item.destination)}`;
 
 const line = (points, className) => L.polyline(points, {className, interactive: false});
 
 function tripLine(trip, className) {
-  const points = [trip.origin, ...trip.plan, trip.destination];
+  const points = [trip.origin, ...trip.plan, trip.destination ?? []].flat();
   return L.polyline(points, {className: `trip ${className}`}).bindTooltip(label(trip), {sticky: true});
 }
 

@@ -2,7 +2,7 @@
 
 import {useEffect, useMemo, useState} from 'preact/hooks';
 import {Empty, More, Pill, Route, Trouble, html, useSubmit} from './ui.js';
-import {between, clock, money, place, short} from './format.js';
+import {between, clock, money, short} from './format.js';
 import {Flow} from './flow.js';
 import {coalesce} from './list.js';
 import {listen} from './live.js';
@@ -27,7 +27,7 @@ export function Orders({list}) {
 function Row({order}) {
   return html`<a class="row" href="#orders/${order.id}">
     <span class="line"><${Pill} of="order" state=${order.status} /><time class="small muted" datetime=${order.created_at}>${clock(order.created_at)}</time></span>
-    <${Route} from=${place(order.origin)} to=${place(order.destination)} />
+    <${Route} of=${order} />
     <span class="line small muted">
       <span>${t('seats', order.seats)} · ${money(order.fare)} ${t(`payment.${order.payment}`)}</span>
       ${order.pickup_at && html`<span>${t('pickup')} ${clock(order.pickup_at)}</span>`}
@@ -81,7 +81,7 @@ function Facts({order, seesTrips}) {
   const trip = order.trip_id && (seesTrips ? html`<a href="#trips/${order.trip_id}">${short(order.trip_id)}</a>` : short(order.trip_id));
   return html`<div class="card">
     <p class="line"><${Pill} of="order" state=${order.status} /><code class="muted">${short(order.id)}</code></p>
-    <h2><${Route} from=${place(order.origin)} to=${place(order.destination)} /></h2>
+    <h2><${Route} of=${order} /></h2>
     ${order.reason && html`<p class="muted">${t('because', t(`reason.${order.reason}`))}</p>`}
     <dl>
       <dt>${t('pickup')}</dt><dd>${clock(order.pickup_at)}</dd>

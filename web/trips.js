@@ -2,7 +2,7 @@
 
 import {useEffect, useState} from 'preact/hooks';
 import {Empty, More, Pill, Route, Trouble, html} from './ui.js';
-import {clock, minutes, place, short} from './format.js';
+import {clock, endOf, minutes, place, short} from './format.js';
 import {t} from './i18n.js';
 
 // underWay tells whether a trip still lies ahead or is being driven.
@@ -20,7 +20,7 @@ export function Trips({list}) {
 function Row({trip}) {
   return html`<a class="row" href="#trips/${trip.id}">
     <span class="line"><${Pill} of="trip" state=${trip.status} /><time class="muted" datetime=${trip.depart_at}>${clock(trip.depart_at)}–${clock(trip.arrive_at)}</time></span>
-    <${Route} from=${place(trip.origin)} to=${place(trip.destination)} />
+    <${Route} of=${trip} />
     <span class="line small muted"><${Seats} trip=${trip} /></span>
   </a>`;
 }
@@ -55,12 +55,12 @@ export function Trip({api, id, version, seesOrders, onShow}) {
 function Facts({trip}) {
   return html`<div class="card">
     <p class="line"><${Pill} of="trip" state=${trip.status} /><code class="muted">${short(trip.id)}</code></p>
-    <h2><${Route} from=${place(trip.origin)} to=${place(trip.destination)} /></h2>
+    <h2><${Route} of=${trip} /></h2>
     <dl>
       <dt>${t('departs')}</dt><dd>${clock(trip.depart_at)}</dd>
       <dt>${t('arrives')}</dt><dd>${clock(trip.arrive_at)}</dd>
       <dt>${t('seatCount')}</dt><dd><${Seats} trip=${trip} /></dd>
-      <dt>${t('detour')}</dt><dd>${t('upTo', minutes(trip.max_detour_minutes * 60))}</dd>
+      ${trip.destination && html`<dt>${t('detour')}</dt><dd>${t('upTo', minutes(trip.max_detour_minutes * 60))}</dd>`}
     </dl>
   </div>`;
 }
@@ -75,7 +75,7 @@ function Plan({trip, seesOrders}) {
         <time>${clock(stop.at)}</time> ${t(stop.kind)} · ${place(stop)}
         <small class="muted">${t('seats', stop.seats)}${stop.order_id && html` · ${t('order')} <code>${order(stop)}</code>`}</small>
       </li>`)}
-      <li class="is-end"><time>${clock(trip.arrive_at)}</time> ${t('arrives')} · ${place(trip.destination)}</li>
+      <li class="is-end"><time>${clock(trip.arrive_at)}</time> ${t('arrives')} · ${endOf(trip.destination ?? trip.plan.at(-1))}</li>
     </ol>
   </section>`;
 }

@@ -3,6 +3,7 @@
 import {h} from 'preact';
 import {useState} from 'preact/hooks';
 import htm from 'htm';
+import {endOf, place} from './format.js';
 import {t} from './i18n.js';
 
 export const html = htm.bind(h);
@@ -30,8 +31,8 @@ export function Field({label, hint, children}) {
 }
 
 // Route shows where something goes from and to.
-export function Route({from, to}) {
-  return html`<span class="route"><span>${from}</span><span class="arrow" aria-label=${t('to')}>→</span><span>${to}</span></span>`;
+export function Route({of: {origin, destination}}) {
+  return html`<span class="route"><span>${place(origin)}</span><span class="arrow" aria-label=${t('to')}>→</span><span>${endOf(destination)}</span></span>`;
 }
 
 // More asks for the next page of a list, while there is one.

@@ -21,6 +21,7 @@ type loadOptions struct {
 	rates          []float64
 	ramp, duration time.Duration
 	drivers        int
+	taxis          float64
 	seed           uint64
 	// A recording instead.
 	replay string
@@ -85,6 +86,7 @@ func (o *loadOptions) bind(cmd *cobra.Command) {
 	f.DurationVar(&o.ramp, "ramp", 5*time.Second, "time in which the rate climbs to that of a step, measured in no step")
 	f.DurationVar(&o.duration, "duration", 30*time.Second, "how long a step lasts after its ramp")
 	f.IntVar(&o.drivers, "drivers", 500, "trips offered beforehand; more replace those that fill up or depart; 0: none")
+	f.Float64Var(&o.taxis, "taxi-share", 0, "share of the trips that have no destination of their own, 0 to 1")
 	f.Uint64Var(&o.seed, "seed", 1, "the same seed makes the same people come at the same moments")
 	f.StringVar(&o.replay, "replay", "", "instead of the city, a CSV file of recorded trips (NYC green taxi, or Melbourne ridesharing)")
 	f.IntVar(&o.limit, "limit", 0, "how many recorded trips to use; 0: all")
@@ -130,6 +132,8 @@ func (o loadOptions) check(cmd *cobra.Command, s config.Settings) error {
 		return usagef("--rate, --ramp and --duration ask for %.0f orders; %d are the most", orders, mostOrders)
 	case o.drivers < 0 || o.drivers > mostTrips:
 		return usagef("--drivers must be from 0 to %d", mostTrips)
+	case !(o.taxis >= 0 && o.taxis <= 1):
+		return usagef("--taxi-share is a share from 0 to 1")
 	case o.limit < 0:
 		return usagef("--limit must not be negative")
 	case o.over < time.Second:
@@ -152,7 +156,7 @@ func (o loadOptions) checkSource(cmd *cobra.Command) error {
 	if !o.city && o.replay == "" {
 		return usagef("without the city, say what to replay: --replay FILE")
 	}
-	with, strangers := "--replay", []string{"city", "rate", "ramp", "duration", "drivers", "seed"}
+	with, strangers := "--replay", []string{"city", "rate", "ramp", "duration", "drivers", "taxi-share", "seed"}
 	if o.replay == "" {
 		with, strangers = "the city", []string{"limit", "over", "driver-share"}
 	}
@@ -204,7 +208,7 @@ func (o loadOptions) checkReport() error {
 // plan lays out what is sent.
 func (o loadOptions) plan() (sim.Plan, error) {
 	if o.replay == "" {
-		return sim.CityLoad{Seed: o.seed, Rates: o.rates, Ramp: o.ramp, Hold: o.duration, Drivers: o.drivers}.Plan(), nil
+		return sim.CityLoad{Seed: o.seed, Rates: o.rates, Ramp: o.ramp, Hold: o.duration, Drivers: o.drivers, Taxis: o.taxis}.Plan(), nil
 	}
 	recording, err := sim.ReadFile(o.replay, o.share)
 	if err != nil {
@@ -225,6 +229,10 @@ func (o loadOptions) source() string {
 	for i, r := range o.rates {
 		rates[i] = fmt.Sprintf("%g", r)
 	}
-	return fmt.Sprintf("a synthetic city, seed %d: %s orders a second, %s each after %s of ramp, %d trips on offer",
+	text := fmt.Sprintf("a synthetic city, seed %d: %s orders a second, %s each after %s of ramp, %d trips on offer",
 		o.seed, strings.Join(rates, ", "), o.duration, o.ramp, o.drivers)
+	if o.taxis > 0 {
+		text += fmt.Sprintf(", %g of them taxis'", o.taxis)
+	}
+	return text
 }

@@ -35,6 +35,7 @@ func TestLoadRefusesWhatMakesNoSense(t *testing.T) {
 		{[]string{"--duration", "0s"}, "--duration"},
 		{[]string{"--ramp", "-1s"}, "--ramp"},
 		{[]string{"--drivers", "-1"}, "--drivers"},
+		{[]string{"--taxi-share", "1.1"}, "--taxi-share"},
 		{[]string{"--workers", "0"}, "--workers"},
 		{[]string{"--slo", "0s"}, "--slo"},
 		{[]string{"--deadline", "0s"}, "--deadline"},

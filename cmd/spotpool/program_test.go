@@ -137,7 +137,7 @@ func street(lng float64, shift int) sim.Place {
 func offer(t testing.TB, c sim.Client, n int) sim.Trip {
 	t.Helper()
 	tr, err := c.OfferTrip(t.Context(), sim.TripOffer{
-		Origin: street(121.48, n), Destination: street(121.32, n), DepartAt: time.Now().Add(10 * time.Minute), Seats: 4,
+		Origin: street(121.48, n), Destination: new(street(121.32, n)), DepartAt: time.Now().Add(10 * time.Minute), Seats: 4,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func spot(p sim.Place) geo.Spot { return geo.DefaultTravel.Locate(p.Point) }
 // driver offers a trip at a moment.
 func driver(city *sim.City, at time.Duration) Vehicle {
 	t := city.Trip(rush.Add(at))
-	from, to := spot(t.Origin), spot(t.Destination)
+	from, to := spot(t.Origin), spot(*t.Destination)
 	leaves := t.DepartAt.Sub(rush)
 	detour := time.Duration(t.MaxDetourMinutes) * time.Minute
 	return Vehicle{

@@ -95,10 +95,10 @@ type tripOut struct {
 	Seats            int         `json:"seats"`
 	SeatsLeft        int         `json:"seats_left"`
 	Origin           trip.Place  `json:"origin"`
-	Destination      trip.Place  `json:"destination"`
+	Destination      *trip.Place `json:"destination"`
 	DepartAt         string      `json:"depart_at"`
 	ArriveAt         string      `json:"arrive_at"`
-	MaxDetourMinutes int         `json:"max_detour_minutes"`
+	MaxDetourMinutes *int        `json:"max_detour_minutes"` // none without a destination
 	Plan             []stopOut   `json:"plan"`
 	Riders           []riderOut  `json:"riders,omitempty"`
 	Version          int         `json:"version"`
@@ -109,8 +109,11 @@ func tripOf(t trip.Trip) tripOut {
 	out := tripOut{
 		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
 		Origin: t.Origin, Destination: t.Dest, DepartAt: stamp(t.DepartAt), ArriveAt: stamp(t.ArriveAt),
-		MaxDetourMinutes: int(t.MaxDetour / time.Minute), Plan: make([]stopOut, len(t.Plan)),
+		Plan:    make([]stopOut, len(t.Plan)),
 		Version: t.Version, CreatedAt: stamp(t.CreatedAt),
+	}
+	if t.Dest != nil {
+		out.MaxDetourMinutes = new(int(t.MaxDetour / time.Minute))
 	}
 	for i, s := range t.Plan {
 		out.Plan[i] = stopOut{s.Kind, s.OrderID, s.Place.Lat, s.Place.Lng, s.Place.Name, s.Seats, stamp(s.At)}

@@ -143,6 +143,7 @@ func TestTripsAreRefused(t *testing.T) {
 	add("south of the pole", invalidStatus, "point_off_the_globe", with(o, "origin", with(west, "lat", -91)))
 	add("long name", invalidStatus, "name_too_long", with(o, "destination", with(east, "name", strings.Repeat("x", 201))))
 	add("nowhere to go", invalidStatus, "origin_equals_destination", with(o, "destination", west))
+	add("detour to nowhere", invalidStatus, "detour_to_nowhere", with(without(o, "destination"), "max_detour_minutes", 15))
 	add("left already", invalidStatus, "depart_at_in_the_past", with(o, "depart_at", stamp(now.Add(-2*time.Minute))))
 	add("leaves in ten days", invalidStatus, "depart_at_too_far", with(o, "depart_at", stamp(now.Add(240*time.Hour))))
 	for _, n := range []int{-1, 121, 1 << 40} {

@@ -51,7 +51,7 @@ func TestRideIsOrderedAndConfirmed(t *testing.T) {
 	if got := offered.Header().Get("Location"); got != "/v1/trips/"+tr.ID.String() {
 		t.Errorf("the trip is at %q", got)
 	}
-	if tr.Status != trip.Open || tr.SeatsLeft != 3 || tr.DriverID != driver.ID || len(tr.Plan) != 0 || tr.MaxDetourMinutes != 15 || tr.Version != 1 {
+	if tr.Status != trip.Open || tr.SeatsLeft != 3 || tr.DriverID != driver.ID || len(tr.Plan) != 0 || *tr.MaxDetourMinutes != 15 || tr.Version != 1 {
 		t.Errorf("offered %+v", tr)
 	}
 
@@ -126,6 +126,30 @@ func TestTripWakesTheOrdersThatWait(t *testing.T) {
 	w.offer(driver)
 	if confirmed := w.confirmed(rider, o); *confirmed.MatchedAt >= due(o) {
 		t.Errorf("matched at %s: it was not woken before %s", *confirmed.MatchedAt, due(o))
+	}
+}
+
+// A taxi takes who waits for it, and has nowhere to go but where they go.
+func TestTaxi(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	driver, rider := w.user(account.Driver), w.user(account.Rider)
+	o := w.order(rider)
+	w.awaitOrder(rider, o, "put off", func(o orderOut) bool {
+		return *o.Flow.Stages[0].Jobs[0].DueAt > stamp(time.Now().Add(time.Second))
+	})
+	tr := into[tripOut](w.do(driver, "POST", "/v1/trips", without(tripBody(), "destination")).is(http.StatusCreated))
+	if tr.Destination != nil || tr.MaxDetourMinutes != nil || tr.ArriveAt != tr.DepartAt {
+		t.Errorf("offered %+v", tr)
+	}
+	w.confirmed(rider, o)
+	tr = w.seeTrip(driver, tr)
+	if len(tr.Plan) != 2 || tr.ArriveAt != tr.Plan[1].At || tr.Destination != nil {
+		t.Errorf("with a rider %+v", tr)
+	}
+	off := into[tripOut](w.do(driver, "POST", "/v1/trips/"+tr.ID.String()+"/cancel", nil).is(http.StatusOK))
+	if off.Status != trip.Cancelled || off.Destination != nil {
+		t.Errorf("called off %+v", off)
 	}
 }
 

@@ -24,8 +24,15 @@ type tripIn struct {
 
 func (in tripIn) offer(driver uuid.UUID) (o trip.Offer, err error) {
 	o = trip.Offer{DriverID: driver, Seats: in.Seats}
-	if o.Origin, o.Dest, err = places(in.Origin, in.Destination); err != nil {
+	if o.Origin, err = in.Origin.place("origin"); err != nil {
 		return o, err
+	}
+	if in.Destination != nil {
+		to, err := in.Destination.place("destination")
+		if err != nil {
+			return o, err
+		}
+		o.Dest = &to
 	}
 	if in.DepartAt == nil {
 		return o, missing("depart_at")

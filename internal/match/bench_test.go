@@ -120,7 +120,7 @@ func (c *city) request() Request {
 
 func (c *city) trip() trip.Trip {
 	return trip.Trip{
-		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: c.place(), Version: 1,
+		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: new(c.place()), Version: 1,
 		DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
 	}.Reschedule(geo.DefaultTravel)
 }

@@ -33,6 +33,9 @@ func (r *route) corridor(speed float64) (points []geo.Point, radius float64) {
 	if slack < 0 {
 		return nil, 0
 	}
+	if r.path.End == nil { // the vehicle may go on to anywhere
+		return []geo.Point{r.path.Start.Point}, math.Pi * geo.EarthRadius
+	}
 	for k := range r.last() {
 		leg := r.visits[k].leg
 		a, b := latLng(r.visits[k].Point), latLng(r.visits[k+1].Point)

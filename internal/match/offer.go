@@ -50,12 +50,15 @@ func (r Request) ride(travel geo.Travel) Ride {
 
 // pathOf returns the path of a trip that has not departed.
 func pathOf(t trip.Trip, travel geo.Travel) Path {
-	start, end := travel.Locate(t.Origin.Point), travel.Locate(t.Dest.Point)
 	p := Path{
 		ID: t.ID, Version: t.Version, Seats: t.Seats, MaxStops: trip.MaxStops,
-		Start: start, StartAt: since(t.DepartAt),
-		End: &end, EndBy: since(t.DepartAt) + travel.Leg(start, end).Duration + t.MaxDetour,
+		Start: travel.Locate(t.Origin.Point), StartAt: since(t.DepartAt),
+		EndBy: NoLimit,
 		Stops: make([]Stop, len(t.Plan)),
+	}
+	if t.Dest != nil {
+		end := travel.Locate(t.Dest.Point)
+		p.End, p.EndBy = &end, p.StartAt+travel.Leg(p.Start, end).Duration+t.MaxDetour
 	}
 	for i, s := range t.Plan {
 		p.Stops[i] = Stop{

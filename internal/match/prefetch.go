@@ -36,8 +36,8 @@ func (b *Board) stopsNear(req Request) (stops []geo.Point) {
 	defer b.mu.RUnlock()
 	s.search(b.index)
 	for _, in := range s.found {
-		for i := range in.route.visits {
-			stops = append(stops, in.route.visits[i].Point)
+		for _, v := range in.route.places() {
+			stops = append(stops, v.Point)
 		}
 	}
 	return stops

@@ -43,7 +43,7 @@ func TestASearchFetchesTravelTimesBefore(t *testing.T) {
 	travel := server{fetched: map[[2]geo.Point]bool{}}
 	b := NewBoard(nil, travel, clock.NewFake(noon), slog.New(slog.DiscardHandler))
 	b.Put(trip.Trip{
-		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: mark(0), Dest: mark(30), DepartAt: noon.Add(time.Minute),
+		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: mark(0), Dest: new(mark(30)), DepartAt: noon.Add(time.Minute),
 		MaxDetour: 10 * time.Minute, Version: 1,
 	})
 	req := Request{OrderID: uuid.New(), Origin: mark(5), Dest: mark(25), Seats: 1, Latest: noon.Add(40 * time.Minute)}

@@ -125,6 +125,15 @@ func (r *route) aboard() (seats int) {
 // stops are the visits between the start and the end.
 func (r *route) stops() []visit { return r.visits[1:r.last()] }
 
+// places are the visits that are somewhere: all but the one to which a path without
+// an end goes on.
+func (r *route) places() []visit {
+	if r.path.End == nil {
+		return r.visits[:r.last()]
+	}
+	return r.visits
+}
+
 // drive returns the time spent driving, waits left out.
 func (r *route) drive() time.Duration { return r.visits[r.last()].driven }
 

@@ -60,7 +60,7 @@ func best(travel geo.Travel, trips []trip.Trip, req Request) (Offer, bool) {
 // street is a trip along the street from 0 to 30 that leaves at noon.
 func street(seats int, detour time.Duration, plan ...trip.Stop) trip.Trip {
 	t := trip.Trip{
-		ID: uuid.Must(uuid.NewV7()), Status: trip.Open, Seats: seats, Origin: mark(0), Dest: mark(30),
+		ID: uuid.Must(uuid.NewV7()), Status: trip.Open, Seats: seats, Origin: mark(0), Dest: new(mark(30)),
 		DepartAt: noon, MaxDetour: detour, Version: 7, Plan: plan,
 	}
 	return t.Reschedule(minutes{})
@@ -196,6 +196,9 @@ func driving(travel geo.Travel, t trip.Trip) (sum time.Duration) {
 		sum += geo.Between(travel, here, s.Place.Point).Duration
 		here = s.Place.Point
 	}
+	if t.Dest == nil {
+		return sum
+	}
 	return sum + geo.Between(travel, here, t.Dest.Point).Duration
 }
 
@@ -206,8 +209,11 @@ func sound(travel geo.Travel, t trip.Trip) bool {
 			return false
 		}
 	}
+	if t.Plan.MaxLoad() > t.Seats || t.Dest == nil {
+		return t.Plan.MaxLoad() <= t.Seats
+	}
 	direct := geo.Between(travel, t.Origin.Point, t.Dest.Point).Duration
-	return t.Plan.MaxLoad() <= t.Seats && t.ArriveAt.Sub(t.DepartAt)-direct <= t.MaxDetour
+	return t.ArriveAt.Sub(t.DepartAt)-direct <= t.MaxDetour
 }
 
 func cheaper(a, b Offer) bool {
@@ -267,12 +273,15 @@ func TestSearchAgreesWithBruteForce(t *testing.T) {
 }
 
 func aTrip(t *rapid.T, places *rapid.Generator[trip.Place], travel geo.Travel) trip.Trip {
-	return trip.Trip{
+	made := trip.Trip{
 		ID: uuid.Must(uuid.NewV7()), Status: trip.Open, Seats: rapid.IntRange(1, 8).Draw(t, "seats"),
-		Origin: places.Draw(t, "origin"), Dest: places.Draw(t, "dest"), Version: 1,
-		DepartAt:  at(rapid.IntRange(1, 30).Draw(t, "depart")),
-		MaxDetour: time.Duration(rapid.SampledFrom([]int{0, 5, 15, 60, 120}).Draw(t, "detour")) * time.Minute,
-	}.Reschedule(travel)
+		Origin: places.Draw(t, "origin"), Version: 1, DepartAt: at(rapid.IntRange(1, 30).Draw(t, "depart")),
+	}
+	if taxi := rapid.IntRange(0, 3).Draw(t, "taxi") == 0; !taxi {
+		made.Dest = new(places.Draw(t, "dest"))
+		made.MaxDetour = time.Duration(rapid.SampledFrom([]int{0, 5, 15, 60, 120}).Draw(t, "detour")) * time.Minute
+	}
+	return made.Reschedule(travel)
 }
 
 func aRequest(t *rapid.T, places *rapid.Generator[trip.Place], travel geo.Travel) Request {
@@ -294,7 +303,7 @@ func TestCorridorHoldsWhatCanBeVisited(t *testing.T) {
 		origin := place(rapid.Float64Range(-90, 90).Draw(t, "lat"), rapid.Float64Range(-180, 180).Draw(t, "lng"))
 		dest := beside(t, origin, reach)
 		r := newRoute(pathOf(trip.Trip{
-			ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: origin, Dest: dest, DepartAt: noon,
+			ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: origin, Dest: &dest, DepartAt: noon,
 			MaxDetour: time.Duration(rapid.IntRange(0, 120).Draw(t, "detour")) * time.Minute,
 		}, travel), travel)
 		points, radius := r.corridor(travel.Pace())

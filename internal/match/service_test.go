@@ -59,7 +59,7 @@ func (w *world) offered() (t trip.Trip) {
 	detour := time.Duration(0)
 	w.tx(func(tx *db.Tx) (err error) {
 		t, err = w.trips.Offer(tx, trip.Offer{
-			DriverID: uuid.New(), Origin: mark(0), Dest: mark(30), DepartAt: at(10), Seats: 4, MaxDetour: &detour,
+			DriverID: uuid.New(), Origin: mark(0), Dest: new(mark(30)), DepartAt: at(10), Seats: 4, MaxDetour: &detour,
 		})
 		return err
 	})
@@ -277,6 +277,16 @@ func TestWake(t *testing.T) {
 	}
 	if !w.book.asked.Contains(offered.Origin.Point) || w.book.asked.Contains(mark(100).Point) {
 		t.Errorf("asked for orders in %v", w.book.asked)
+	}
+
+	w.waker.woken = nil
+	var taxi trip.Trip
+	w.tx(func(tx *db.Tx) (err error) {
+		taxi, err = w.trips.Offer(tx, trip.Offer{DriverID: uuid.New(), Origin: mark(0), DepartAt: at(10), Seats: 4})
+		return err
+	})
+	if err := w.wake(t.Context(), taxi.ID); err != nil || len(w.waker.woken) != 4 {
+		t.Errorf("a taxi, which goes anywhere, woke %v, %v", w.waker.woken, err)
 	}
 
 	w.waker.woken = nil

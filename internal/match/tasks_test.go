@@ -56,7 +56,7 @@ func TestAnOrderWaitsForATrip(t *testing.T) {
 	var offered trip.Trip
 	w.tx(func(tx *db.Tx) (err error) {
 		offered, err = w.trips.Offer(tx, trip.Offer{
-			DriverID: uuid.New(), Origin: mark(0), Dest: mark(30), DepartAt: now.Now().Add(time.Hour), Seats: 4,
+			DriverID: uuid.New(), Origin: mark(0), Dest: new(mark(30)), DepartAt: now.Now().Add(time.Hour), Seats: 4,
 		})
 		if err != nil {
 			return err

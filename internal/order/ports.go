@@ -80,7 +80,11 @@ func (s *Service) Sharing(ctx context.Context, id uuid.UUID) (riders []uuid.UUID
 // Departure returns what there is to say about a trip.
 func (s *Service) Departure(ctx context.Context, id uuid.UUID) (notify.Departure, error) {
 	t, err := s.trips.Get(ctx, id)
-	return notify.Departure{DriverID: t.DriverID, At: t.DepartAt, Origin: t.Origin.Name, Dest: t.Dest.Name}, err
+	d := notify.Departure{DriverID: t.DriverID, At: t.DepartAt, Origin: t.Origin.Name}
+	if t.Dest != nil {
+		d.Dest = t.Dest.Name
+	}
+	return d, err
 }
 
 // Upcoming returns the riders whose orders start in an area and wait for a trip or

@@ -128,7 +128,7 @@ func (w *world) offer(seats int, depart time.Time) (offered trip.Trip) {
 	w.t.Helper()
 	w.tx(func(tx *db.Tx) (err error) {
 		offered, err = w.trips.Offer(tx, trip.Offer{
-			DriverID: uuid.Must(uuid.NewV7()), Origin: place(0), Dest: place(30), DepartAt: depart, Seats: seats,
+			DriverID: uuid.Must(uuid.NewV7()), Origin: place(0), Dest: new(place(30)), DepartAt: depart, Seats: seats,
 		})
 		return err
 	})

@@ -22,7 +22,7 @@ type Place struct {
 // TripOffer is what a driver offers.
 type TripOffer struct {
 	Origin           Place     `json:"origin"`
-	Destination      Place     `json:"destination"`
+	Destination      *Place    `json:"destination,omitempty"` // nil: wherever the riders go
 	DepartAt         time.Time `json:"depart_at"`
 	Seats            int       `json:"seats"`
 	MaxDetourMinutes int       `json:"max_detour_minutes,omitempty"` // 0: the server's default

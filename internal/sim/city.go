@@ -61,7 +61,7 @@ func (c *City) Trip(now time.Time) TripOffer {
 	from, to := c.commute(now)
 	return TripOffer{
 		Origin:           from,
-		Destination:      to,
+		Destination:      &to,
 		DepartAt:         now.Add(c.between(shortestLead, longestLead)),
 		Seats:            []int{3, 4, 4, 4, 6}[c.rng.IntN(5)],
 		MaxDetourMinutes: 15 + 5*c.rng.IntN(3),

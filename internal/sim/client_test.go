@@ -57,7 +57,7 @@ func TestClientSpeaksTheAPI(t *testing.T) {
 	}{
 		"offer": {
 			func(c Client) error {
-				_, err := c.OfferTrip(ctx, TripOffer{Origin: square, Destination: tower, DepartAt: noon, Seats: 4, MaxDetourMinutes: 15})
+				_, err := c.OfferTrip(ctx, TripOffer{Origin: square, Destination: &tower, DepartAt: noon, Seats: 4, MaxDetourMinutes: 15})
 				return err
 			},
 			`POST /v1/trips {"origin":{"lat":31.233,"lng":121.475,"name":"人民广场"},"destination":{"lat":31.238,"lng":121.5},"depart_at":"2026-03-02T12:00:00Z","seats":4,"max_detour_minutes":15}`,

@@ -75,6 +75,7 @@ type CityLoad struct {
 	Ramp    time.Duration // in which the rate climbs, or falls, to that of the next step
 	Hold    time.Duration // how long a step lasts after its ramp
 	Drivers int           // trips on offer at any time; 0: none is offered at all
+	Taxis   float64       // share of the trips that have no destination
 }
 
 // Plan lays the load out. Orders come as a Poisson process; those of a ramp
@@ -83,7 +84,8 @@ type CityLoad struct {
 // law. The same load gives the same plan, whose people are those of the seed.
 func (c CityLoad) Plan() Plan {
 	city := NewCity(c.Seed)
-	p := Plan{stock: c.Drivers, offer: city.Trip}
+	trips := c.trips(city)
+	p := Plan{stock: c.Drivers, offer: trips}
 	var spans []span
 	end, rate := time.Duration(0), 0.0
 	for i, next := range c.Rates {
@@ -97,12 +99,24 @@ func (c CityLoad) Plan() Plan {
 			lacking += 1.0/ordersPerTrip + float64(c.Drivers)*float64(due-before)/float64(meanLead)
 		}
 		for ; lacking >= 1; lacking-- {
-			p.arrivals = append(p.arrivals, arrival{due: due, step: step, offer: city.Trip})
+			p.arrivals = append(p.arrivals, arrival{due: due, step: step, offer: trips})
 		}
 		p.arrivals = append(p.arrivals, arrival{due: due, step: step, order: city.Order})
 		before = due
 	}
 	return p
+}
+
+// trips returns who makes the city's trips, some of them taxis'.
+func (c CityLoad) trips(city *City) func(now time.Time) TripOffer {
+	taxis := rand.New(rand.NewPCG(c.Seed, 0x7a71)) // of their own, so that the people stay the same
+	return func(now time.Time) TripOffer {
+		o := city.Trip(now)
+		if taxis.Float64() < c.Taxis {
+			o.Destination, o.MaxDetourMinutes = nil, 0
+		}
+		return o
+	}
 }
 
 // span is a time in which a rate goes evenly from one value to another.
@@ -172,7 +186,7 @@ func (r Ride) trip(lead time.Duration) func(now time.Time) TripOffer {
 	return func(now time.Time) TripOffer {
 		return TripOffer{
 			Origin:           Place{Point: r.Origin},
-			Destination:      Place{Point: r.Dest},
+			Destination:      &Place{Point: r.Dest},
 			DepartAt:         now.Add(lead),
 			Seats:            r.Seats,
 			MaxDetourMinutes: int(tripDetour / time.Minute),

@@ -3,6 +3,7 @@ package sim
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func drawCity(t *rapid.T) CityLoad {
 		Ramp:    time.Duration(rapid.IntRange(0, 8000).Draw(t, "ramp")) * time.Millisecond,
 		Hold:    time.Duration(rapid.IntRange(1000, 20_000).Draw(t, "hold")) * time.Millisecond,
 		Drivers: rapid.SampledFrom([]int{0, 1, 90, 4000}).Draw(t, "drivers"),
+		Taxis:   rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(t, "taxis"),
 	}
 }
 
@@ -92,7 +94,7 @@ func TestCityPlanFollowsItsSeed(t *testing.T) {
 			if x != (sketch{y.due, y.step, y.offer != nil}) {
 				t.Fatalf("arrival %d: one seed, two plans", i)
 			}
-			if x.trip && a.arrivals[i].offer(noon) != y.offer(noon) || !x.trip && a.arrivals[i].order(noon) != y.order(noon) {
+			if x.trip && !reflect.DeepEqual(a.arrivals[i].offer(noon), y.offer(noon)) || !x.trip && a.arrivals[i].order(noon) != y.order(noon) {
 				t.Fatalf("arrival %d: one seed, two people", i)
 			}
 		}
@@ -133,5 +135,28 @@ func TestReplayPlan(t *testing.T) {
 	})
 	if p := ReplayPlan(nil, time.Minute); len(p.arrivals) != 0 || p.length() != 0 {
 		t.Errorf("a plan of nothing: %+v", p)
+	}
+}
+
+// Some of the city's trips are taxis'; the people are the same.
+func TestCityPlanWithTaxis(t *testing.T) {
+	for _, c := range []struct {
+		share     float64
+		low, high int // of 1000 trips
+	}{{0, 0, 0}, {0.3, 250, 350}, {1, 1000, 1000}} {
+		all, taxis := CityLoad{Seed: 5, Rates: []float64{1}, Hold: time.Second, Drivers: 1000, Taxis: c.share}.Plan(), 0
+		plain := NewCity(5)
+		for range 1000 {
+			got, want := all.offer(noon), plain.Trip(noon)
+			if got.Origin != want.Origin || got.Seats != want.Seats {
+				t.Fatalf("other people: %+v, %+v", got, want)
+			}
+			if got.Destination == nil && got.MaxDetourMinutes == 0 {
+				taxis++
+			}
+		}
+		if taxis < c.low || taxis > c.high {
+			t.Errorf("%d taxis of 1000 with a share of %v", taxis, c.share)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (w *world) drives(driver uuid.UUID, s Status, depart time.Time) (order uuid
 	w.t.Helper()
 	order = uuid.New()
 	trip := Trip{
-		ID: uuid.Must(uuid.NewV7()), DriverID: driver, Status: s, Seats: 4, Origin: place(0), Dest: place(30), DepartAt: depart,
+		ID: uuid.Must(uuid.NewV7()), DriverID: driver, Status: s, Seats: 4, Origin: place(0), Dest: new(place(30)), DepartAt: depart,
 		Plan: Plan{pickup(order, 5, 1, 0), dropoff(order, 20, 1, 60)}, Version: 1, CreatedAt: noon, ChangedAt: noon,
 	}.Reschedule(minutes{})
 	w.tx(func(tx *db.Tx) error { return insert(tx, trip) })

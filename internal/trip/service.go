@@ -72,10 +72,21 @@ func NewService(d *db.DB, q Queue, c clock.Clock, cfg Config) *Service {
 type Offer struct {
 	DriverID  uuid.UUID
 	Origin    Place
-	Dest      Place
+	Dest      *Place // nil: wherever the riders go, as a taxi does
 	DepartAt  time.Time
 	Seats     int
-	MaxDetour *time.Duration // nil: the default
+	MaxDetour *time.Duration // to a Dest; nil: the default
+}
+
+// detour returns how much longer than the direct way the trip may take.
+func (o Offer) detour(usual time.Duration) time.Duration {
+	switch {
+	case o.MaxDetour != nil:
+		return *o.MaxDetour
+	case o.Dest == nil:
+		return 0
+	}
+	return usual
 }
 
 // check returns the first fault in the offer.
@@ -83,11 +94,15 @@ func (o Offer) check(now time.Time, detour time.Duration) error {
 	if err := o.Origin.Check("origin"); err != nil {
 		return err
 	}
-	if err := o.Dest.Check("destination"); err != nil {
-		return err
+	if o.Dest != nil {
+		if err := o.Dest.Check("destination"); err != nil {
+			return err
+		}
 	}
 	switch {
-	case o.Origin.Point == o.Dest.Point:
+	case o.Dest == nil && o.MaxDetour != nil:
+		return fault.Fieldf("max_detour_minutes", "detour_to_nowhere", "without a destination there is no direct way to be longer than")
+	case o.Dest != nil && o.Origin.Point == o.Dest.Point:
 		return fault.Fieldf("destination", "origin_equals_destination", "origin and destination must differ")
 	case o.Seats < 1 || o.Seats > MaxSeats:
 		return fault.Fieldf("seats", "seats_out_of_range", "seats must be from 1 to %d", MaxSeats)
@@ -102,19 +117,27 @@ func (o Offer) check(now time.Time, detour time.Duration) error {
 	return nil
 }
 
+// drivable returns a fault of Way's when no road leads along the trip.
+func (o Offer) drivable(travel geo.Travel) (err error) {
+	if o.Dest == nil {
+		_, err = onTheRoads(travel, "origin", o.Origin)
+	} else {
+		_, err = Way(travel, o.Origin, *o.Dest)
+	}
+	return err
+}
+
 // Offer checks the offer, stores it as an open trip and has it depart in time.
 // An offer that breaks a rule comes back as an Invalid fault with one of the codes
 // seats_out_of_range, point_off_the_globe, name_too_long, origin_equals_destination,
-// depart_at_in_the_past, depart_at_too_far, detour_out_of_range, and those of Way.
+// depart_at_in_the_past, depart_at_too_far, detour_out_of_range, detour_to_nowhere,
+// and those of Way.
 func (s *Service) Offer(tx *db.Tx, o Offer) (Trip, error) {
-	now, detour := s.clock.Now(), s.cfg.DefaultDetour
-	if o.MaxDetour != nil {
-		detour = *o.MaxDetour
-	}
+	now, detour := s.clock.Now(), o.detour(s.cfg.DefaultDetour)
 	if err := o.check(now, detour); err != nil {
 		return Trip{}, err
 	}
-	if _, err := Way(s.cfg.Travel, o.Origin, o.Dest); err != nil {
+	if err := o.drivable(s.cfg.Travel); err != nil {
 		return Trip{}, err
 	}
 	t := Trip{

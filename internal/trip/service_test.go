@@ -84,7 +84,7 @@ func (w *world) assign(t Trip, plan Plan) Trip {
 }
 
 func anOffer() Offer {
-	return Offer{DriverID: uuid.New(), Origin: place(0), Dest: place(30), DepartAt: at(10), Seats: 4}
+	return Offer{DriverID: uuid.New(), Origin: place(0), Dest: new(place(30)), DepartAt: at(10), Seats: 4}
 }
 
 func TestOffer(t *testing.T) {
@@ -101,7 +101,7 @@ func TestOffer(t *testing.T) {
 		t.Errorf("made   %+v\nstored %+v", made, stored)
 	}
 	want := Trip{
-		ID: made.ID, DriverID: offer.DriverID, Status: Open, Seats: 4, SeatsLeft: 4, Origin: place(0), Dest: place(30),
+		ID: made.ID, DriverID: offer.DriverID, Status: Open, Seats: 4, SeatsLeft: 4, Origin: place(0), Dest: new(place(30)),
 		DepartAt: at(10), ArriveAt: at(40), MaxDetour: 15 * time.Minute, Plan: Plan{}, Version: 1, CreatedAt: noon, ChangedAt: noon,
 	}
 	if !reflect.DeepEqual(stored, want) {
@@ -109,6 +109,29 @@ func TestOffer(t *testing.T) {
 	}
 	jobstest.AssertDispatchedCount(t, w.asked, Depart(made.ID).In(10*time.Minute), 1)
 	jobstest.AssertDispatchedCount(t, w.asked, offerSeats(made.ID), 1)
+}
+
+// A taxi has no destination: its trip ends where its last rider leaves it.
+func TestATaxi(t *testing.T) {
+	w := newWorld(t)
+	offer := anOffer()
+	offer.Dest = nil
+	var made Trip
+	w.tx(func(tx *db.Tx) (err error) {
+		made, err = w.Offer(tx, offer)
+		return err
+	})
+	if stored := w.get(made.ID); !reflect.DeepEqual(made, stored) || stored.Dest != nil || stored.MaxDetour != 0 || stored.ArriveAt != at(10) {
+		t.Errorf("made   %+v\nstored %+v", made, stored)
+	}
+	a := uuid.New()
+	got := w.assign(made, Plan{pickup(a, 5, 1, 0), dropoff(a, 20, 1, 60)})
+	if !got.ArriveAt.Equal(at(30)) || got.SeatsLeft != 3 {
+		t.Errorf("with a rider: %+v", got)
+	}
+	if found, err := w.PlanOrder(t.Context()); err != nil || found != nil {
+		t.Errorf("audit: %q, %v", found, err)
+	}
 }
 
 func TestOfferRules(t *testing.T) {
@@ -124,7 +147,9 @@ func TestOfferRules(t *testing.T) {
 		"origin off":         {func(o *Offer) { o.Origin.Lng = 181 }, "point_off_the_globe"},
 		"destination off":    {func(o *Offer) { o.Dest.Lat = -91 }, "point_off_the_globe"},
 		"long name":          {func(o *Offer) { o.Dest.Name = strings.Repeat("x", 201) }, "name_too_long"},
-		"nowhere to go":      {func(o *Offer) { o.Dest = o.Origin }, "origin_equals_destination"},
+		"nowhere to go":      {func(o *Offer) { o.Dest = &o.Origin }, "origin_equals_destination"},
+		"a taxi":             {func(o *Offer) { o.Dest = nil }, ""},
+		"a taxi's detour":    {func(o *Offer) { o.Dest, o.MaxDetour = nil, new(time.Duration) }, "detour_to_nowhere"},
 		"a moment ago":       {func(o *Offer) { o.DepartAt = noon.Add(-time.Minute) }, ""},
 		"too late":           {func(o *Offer) { o.DepartAt = noon.Add(-time.Minute - 1) }, "depart_at_in_the_past"},
 		"in a week":          {func(o *Offer) { o.DepartAt = noon.Add(maxAhead) }, ""},

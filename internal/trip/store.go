@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/geo"
 )
 
 // row is a trip as the table holds it.
@@ -18,8 +19,10 @@ type row struct {
 	Status     Status
 	Seats      int
 	SeatsLeft  int
-	Origin     Place `gorm:"embedded;embeddedPrefix:origin_"`
-	Dest       Place `gorm:"embedded;embeddedPrefix:dest_"`
+	Origin     Place    `gorm:"embedded;embeddedPrefix:origin_"`
+	EndLat     *float64 // NULL, as all three, without a destination
+	EndLng     *float64
+	EndName    *string
 	DepartAt   time.Time
 	ArriveAt   time.Time
 	MaxDetourS int64
@@ -33,22 +36,30 @@ type row struct {
 func (row) TableName() string { return "trips" }
 
 func (r row) trip() Trip {
-	return Trip{
+	t := Trip{
 		ID: r.ID, DriverID: r.DriverID, Status: r.Status, Seats: r.Seats, SeatsLeft: r.SeatsLeft,
-		Origin: r.Origin, Dest: r.Dest,
+		Origin:   r.Origin,
 		DepartAt: r.DepartAt.UTC(), ArriveAt: r.ArriveAt.UTC(),
 		MaxDetour: time.Duration(r.MaxDetourS) * time.Second, Plan: r.Plan, Version: r.Version,
 		CreatedAt: r.CreatedAt.UTC(), ChangedAt: r.ChangedAt.UTC(),
 	}
+	if r.EndLat != nil && r.EndLng != nil && r.EndName != nil {
+		t.Dest = &Place{geo.Point{Lat: *r.EndLat, Lng: *r.EndLng}, *r.EndName}
+	}
+	return t
 }
 
 func insert(tx *db.Tx, t Trip) error {
-	return tx.Create(&row{
+	r := row{
 		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
-		Origin: t.Origin, Dest: t.Dest,
+		Origin:   t.Origin,
 		DepartAt: t.DepartAt, ArriveAt: t.ArriveAt, MaxDetourS: int64(t.MaxDetour / time.Second),
 		Plan: t.Plan, Version: t.Version, CreatedAt: t.CreatedAt, ChangedAt: t.ChangedAt,
-	}).Error
+	}
+	if t.Dest != nil {
+		r.EndLat, r.EndLng, r.EndName = &t.Dest.Lat, &t.Dest.Lng, &t.Dest.Name
+	}
+	return tx.Create(&r).Error
 }
 
 func get(q *gorm.DB, id uuid.UUID) (Trip, error) {

@@ -59,15 +59,13 @@ const maxWalk = 2000
 // Way returns the leg between two places of the input, or a fault: off_the_roads
 // about the field of a place that no vehicle gets near, or no_way.
 func Way(travel geo.Travel, from, to Place) (geo.Leg, error) {
-	a, b := travel.Locate(from.Point), travel.Locate(to.Point)
-	for _, end := range []struct {
-		field string
-		at    Place
-		spot  geo.Spot
-	}{{"origin", from, a}, {"destination", to, b}} {
-		if geo.Distance(end.at.Point, end.spot.Point) > maxWalk {
-			return geo.Leg{}, fault.Fieldf(end.field, "off_the_roads", "no road within %d m is known", maxWalk)
-		}
+	a, err := onTheRoads(travel, "origin", from)
+	if err != nil {
+		return geo.Leg{}, err
+	}
+	b, err := onTheRoads(travel, "destination", to)
+	if err != nil {
+		return geo.Leg{}, err
 	}
 	leg := travel.Leg(a, b)
 	if leg.Duration >= geo.Unreachable.Duration {
@@ -76,8 +74,18 @@ func Way(travel geo.Travel, from, to Place) (geo.Leg, error) {
 	return leg, nil
 }
 
+// onTheRoads returns where vehicles get to a place, or off_the_roads about the field.
+func onTheRoads(travel geo.Travel, field string, p Place) (geo.Spot, error) {
+	spot := travel.Locate(p.Point)
+	if geo.Distance(p.Point, spot.Point) > maxWalk {
+		return spot, fault.Fieldf(field, "off_the_roads", "no road within %d m is known", maxWalk)
+	}
+	return spot, nil
+}
+
 // Trip is a ride a driver offers. It leaves Origin at DepartAt, makes the stops
-// of its plan in their order and ends at Dest. All times are UTC.
+// of its plan in their order and ends at Dest; that of a taxi, which has none, ends
+// at its last stop. All times are UTC.
 type Trip struct {
 	ID        uuid.UUID
 	DriverID  uuid.UUID
@@ -85,10 +93,10 @@ type Trip struct {
 	Seats     int // for passengers
 	SeatsLeft int // free along the whole way: Seats less the largest load
 	Origin    Place
-	Dest      Place
+	Dest      *Place // nil: wherever its riders go
 	DepartAt  time.Time
-	ArriveAt  time.Time     // expected at Dest
-	MaxDetour time.Duration // how much longer than the direct way the trip may take, waiting included
+	ArriveAt  time.Time     // expected at Dest, or at the last stop
+	MaxDetour time.Duration // how much longer than the direct way the trip may take, waiting included; to a Dest
 	Plan      Plan
 	Version   int // grows with every change
 	CreatedAt time.Time
@@ -114,7 +122,10 @@ func (t Trip) Reschedule(travel geo.Travel) Trip {
 		}
 		s.At, here = at, there
 	}
-	t.ArriveAt = at.Add(travel.Leg(here, travel.Locate(t.Dest.Point)).Duration)
+	t.ArriveAt = at
+	if t.Dest != nil {
+		t.ArriveAt = at.Add(travel.Leg(here, travel.Locate(t.Dest.Point)).Duration)
+	}
 	t.SeatsLeft = t.Seats - t.Plan.MaxLoad()
 	return t
 }

@@ -112,9 +112,18 @@ func TestWay(t *testing.T) {
 	}
 }
 
+// Of a trip without a destination only the origin must be near a road.
+func TestDrivable(t *testing.T) {
+	for from, code := range map[float64]string{0: "", 1: "off_the_roads"} {
+		if err := (Offer{Origin: place(from)}).drivable(island{}); fault.CodeOf(err) != code && (err != nil || code != "") {
+			t.Errorf("from %v: %v, want %q", from, err, code)
+		}
+	}
+}
+
 func TestReschedule(t *testing.T) {
 	a, b := uuid.New(), uuid.New()
-	before := Trip{Seats: 4, Origin: place(0), Dest: place(30), DepartAt: noon, Plan: Plan{
+	before := Trip{Seats: 4, Origin: place(0), Dest: new(place(30)), DepartAt: noon, Plan: Plan{
 		pickup(a, 5, 2, 0), pickup(b, 10, 1, 12), dropoff(a, 20, 2, 60), dropoff(b, 25, 1, 60),
 	}}
 	after := before.Reschedule(minutes{})
