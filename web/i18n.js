@@ -130,6 +130,7 @@ const words = {
   'reason.no_trip': ['no trip was found in time', '未在时限内找到行程'],
   'reason.deadline_passed': ['its time was up', '已超过时限'],
   'reason.trip_cancelled': ['the trip was called off', '行程被取消'],
+  'reason.moved': ['on another trip now', '已改乘另一行程'],
   'reason.payment_declined': ['the payment was declined', '支付被拒'],
   'reason.gateway_unavailable': ['the payment service did not answer', '支付服务无响应'],
   'reason.cancelled_by_rider': ['cancelled by the rider', '乘客取消'],

@@ -94,12 +94,13 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		Metrics: jobs.NewMetrics(a.registry), Log: log,
 	})
 	queue := a.system.Client()
+	live := match.Live{Policy: s.MatchPolicy, Window: s.MatchWindow, Lock: locks[s.MatchLock], Budget: s.MatchBudget}
 	a.hub = notify.NewHub(a.system.Redis(), log)
 	if a.accounts, err = account.New(a.db, queue, box, a.clock, secret, s.TokenLife); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	a.trips = trip.NewService(a.db, queue, a.clock, trip.Config{
-		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, Roomier: match.WakeWaiting,
+		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, Roomier: live.Roomier(),
 	})
 	a.payments = pay.New(pay.Deps{
 		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log,
@@ -110,7 +111,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders},
 	})
 	a.board = match.NewBoard(a.trips, travel, a.clock, log)
-	matcher := match.NewService(a.board, a.trips, a.orders, queue, a.clock, log)
+	matcher := match.NewService(match.Deps{
+		DB: a.db, Board: a.board, Trips: a.trips, Orders: a.orders, Queue: queue, Locks: jobs.NewLocker(a.system.Redis()),
+		Live: live, Clock: a.clock, Log: log,
+	})
 	notices := notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
 		Statements: a.payments, Phones: a.accounts,

@@ -95,7 +95,7 @@ func (o *benchOptions) bindPolicy(f *pflag.FlagSet) {
 	f.Uint64Var(&o.seed, "seed", 1, "seed of --city and of the improvement")
 }
 
-// locks are the values of --lock.
+// locks are the values of --lock and of the setting --match-lock.
 var locks = map[string]match.Lock{"pickup": match.LockAtPickup, "told": match.LockWhenTold}
 
 // belongs says to which of the sources a flag belongs.

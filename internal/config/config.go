@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,10 @@ type Settings struct {
 	Memory        int           `flag:"memory" default:"0" help:"a 'work' process ends once it holds more MB; 0: never"`
 
 	MatchFor      time.Duration `flag:"match-for" default:"5m" help:"how long a trip is looked for before an order expires"`
+	MatchPolicy   string        `flag:"match-policy" default:"instant" help:"instant: an order is decided when it comes; windowed: those of a window are decided together; best: the same, and orders that are not locked move to where they cost less"`
+	MatchWindow   time.Duration `flag:"match-window" default:"5s" help:"how long orders gather, with the policies windowed and best"`
+	MatchLock     string        `flag:"match-lock" default:"told" help:"from when on an order stays on its trip, with the policy best: told (its riders know the trip) or pickup (the trip departs; whoever is concerned is told of the change)"`
+	MatchBudget   time.Duration `flag:"match-budget" default:"100ms" help:"how long each decision of the policy best looks for something better"`
 	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
 	Travel        string        `flag:"travel" default:"straight" help:"where travel times are from: straight (great circle × 1.3 at 10 m/s), roads:FILE.osm.pbf, roads:PREFIX of .edges and .rnet, or osrm:http://host:port"`
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
@@ -167,6 +172,9 @@ func (s Settings) check() error {
 	if _, err := s.Zone(); err != nil {
 		return err
 	}
+	if err := s.checkMatching(); err != nil {
+		return err
+	}
 	for name, d := range map[string]time.Duration{
 		"token-life": s.TokenLife, "poll-interval": s.PollInterval, "delayed-interval": s.DelayedInterval,
 		"sweep-interval": s.SweepInterval, "stop-timeout": s.StopTimeout, "match-for": s.MatchFor,
@@ -204,6 +212,26 @@ func (s Settings) check() error {
 	}
 	return nil
 }
+
+// checkMatching refuses what matching cannot work with.
+func (s Settings) checkMatching() error {
+	switch {
+	case !slices.Contains([]string{"instant", "windowed", "best"}, s.MatchPolicy):
+		return fmt.Errorf("--match-policy: %q is none of instant, windowed, best", s.MatchPolicy)
+	case s.MatchLock != "told" && s.MatchLock != "pickup":
+		return fmt.Errorf("--match-lock: %q is neither told nor pickup", s.MatchLock)
+	case s.MatchWindow <= 0:
+		return fmt.Errorf("--match-window must be longer than zero")
+	case s.MatchPolicy != "instant" && s.MatchWindow >= s.MatchFor:
+		return fmt.Errorf("--match-window must be shorter than --match-for: orders would expire before they are decided")
+	case s.MatchBudget <= 0 || s.MatchBudget > maxMatchBudget:
+		return fmt.Errorf("--match-budget must be longer than zero and at most %s", maxMatchBudget)
+	}
+	return nil
+}
+
+// maxMatchBudget leaves the job that decides time to carry its decision out.
+const maxMatchBudget = 10 * time.Second
 
 // Level returns the log level.
 func (s Settings) Level() (l slog.Level, err error) {

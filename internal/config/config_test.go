@@ -52,6 +52,13 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--concurrency=many", "--concurrency"},
 		{"--match-for=5", "--match-for"},
 		{"--match-for=-5s", "--match-for"},
+		{"--match-policy=greedy", "--match-policy"},
+		{"--match-policy=", "--match-policy"},
+		{"--match-window=0s", "--match-window"},
+		{"--match-policy=best --match-window=5m", "--match-window"},
+		{"--match-lock=never", "--match-lock"},
+		{"--match-budget=0s", "--match-budget"},
+		{"--match-budget=1m", "--match-budget"},
 		{"--log-level=loud", "--log-level"},
 		{"--time-zone=Mars/Olympus", "--time-zone"},
 		{"--queues=a=0", "--queues"},
@@ -69,7 +76,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--queue-redis=sms=", "--queue-redis"},
 		{"--queue-redis=sms=redis://a,sms=redis://b", "--queue-redis"},
 	} {
-		_, err := load(t, nil, c.arg)
+		_, err := load(t, nil, strings.Fields(c.arg)...)
 		if err == nil || !strings.Contains(err.Error(), c.names) {
 			t.Errorf("%s: %v, want an error that names %s", c.arg, err, c.names)
 		}

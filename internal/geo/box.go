@@ -8,6 +8,9 @@ type Box struct {
 	MinLat, MinLng, MaxLat, MaxLng float64
 }
 
+// Globe returns the box that holds every point.
+func Globe() Box { return Box{MinLat: -90, MinLng: -180, MaxLat: 90, MaxLng: 180} }
+
 // Contains reports whether p lies in the box.
 func (b Box) Contains(p Point) bool {
 	return p.Lat >= b.MinLat && p.Lat <= b.MaxLat && p.Lng >= b.MinLng && p.Lng <= b.MaxLng

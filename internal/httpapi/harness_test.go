@@ -70,7 +70,9 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
 		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders},
 	})
-	matcher := match.NewService(match.NewBoard(trips, travel, now, quiet), trips, orders, w.Client, now, quiet)
+	matcher := match.NewService(match.Deps{
+		Board: match.NewBoard(trips, travel, now, quiet), Trips: trips, Orders: orders, Queue: w.Client, Clock: now, Log: quiet,
+	})
 	notices := notify.New(notify.Deps{
 		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, Phones: accounts,
 		Texter: texter(w.texts), Hub: hub, Box: box, Clock: now, Zone: time.UTC,

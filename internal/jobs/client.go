@@ -141,21 +141,25 @@ func (c *Client) Wake(ctx context.Context, subjects ...uuid.UUID) (woken int, er
 	if len(subjects) == 0 {
 		return 0, nil
 	}
-	err = c.core.db.Tx(ctx, func(tx *db.Tx) error {
-		var ids []uuid.UUID
-		for chunk := range slices.Chunk(subjects, insertChunk) {
-			found, err := idsOf(tx, `SELECT j.id FROM jobs j JOIN flows f ON f.id = j.flow_id
-				WHERE f.subject_id IN ? AND f.state = 'running' AND j.state = 'ready' AND j.branch = 'main'`, chunk)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, found...)
-		}
-		// In rising order over all chunks, as wake wants them; a subject may be named twice.
-		slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-		var err error
-		woken, err = c.core.wake(tx, slices.Compact(ids))
+	err = c.core.db.Tx(ctx, func(tx *db.Tx) (err error) {
+		woken, err = c.WakeIn(tx, subjects...)
 		return err
 	})
 	return woken, err
+}
+
+// WakeIn is Wake in the caller's transaction: the jobs run once it has committed.
+func (c *Client) WakeIn(tx *db.Tx, subjects ...uuid.UUID) (woken int, err error) {
+	var ids []uuid.UUID
+	for chunk := range slices.Chunk(subjects, insertChunk) {
+		found, err := idsOf(tx, `SELECT j.id FROM jobs j JOIN flows f ON f.id = j.flow_id
+			WHERE f.subject_id IN ? AND f.state = 'running' AND j.state = 'ready' AND j.branch = 'main'`, chunk)
+		if err != nil {
+			return 0, err
+		}
+		ids = append(ids, found...)
+	}
+	// In rising order over all chunks, as wake wants them; a subject may be named twice.
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return c.core.wake(tx, slices.Compact(ids))
 }

@@ -17,7 +17,7 @@ type pairing struct {
 // assign decides the waiting orders together, at most one for a vehicle a round,
 // until a round finds no place for any.
 func (d *Dispatcher) assign() {
-	for again := true; again; {
+	for again := true; again && !d.set.stopped(); {
 		again = false
 		left := d.waiting[:0]
 		for _, p := range d.pair() {

@@ -96,6 +96,18 @@ func (r *route) tell(order uuid.UUID) *route {
 	return n
 }
 
+// staying returns a copy of the route for another index, with the orders marked that
+// stay on it.
+func (r *route) staying(stays func(order uuid.UUID) bool) *route {
+	n := &route{path: r.path, visits: slices.Clone(r.visits)}
+	for i := range n.stops() {
+		if v := &n.stops()[i]; v.pickup {
+			v.told = stays(v.order)
+		}
+	}
+	return n
+}
+
 // leaving returns the route as it leaves its start at a time.
 func (r *route) leaving(at time.Duration) *route {
 	n := r.changed(r.visits, r.path.StartAt)

@@ -36,6 +36,18 @@ type Settings struct {
 	Budget time.Duration
 	Clock  clock.Clock // nil: the system's
 	Seed   uint64      // of the improvement's random choices
+	// Stop ends a Tick early when it is closed; nil: nothing does. What has been
+	// decided by then holds.
+	Stop <-chan struct{}
+}
+
+func (s *Settings) stopped() bool {
+	select {
+	case <-s.Stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // The policies.

@@ -81,7 +81,7 @@ func (m *improver) run(waiting []Ride) (placed []uuid.UUID) {
 	for n := 0; m.set.Moves == 0 || n < m.set.Moves; n++ {
 		if n%lookEvery == 0 {
 			share = float64(m.set.Clock.Now().Sub(began)) / float64(m.set.Budget)
-			if share >= 1 {
+			if share >= 1 || m.set.stopped() {
 				break
 			}
 		}

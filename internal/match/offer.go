@@ -21,6 +21,7 @@ type Request struct {
 	Seats    int
 	Earliest time.Time // pickup not before
 	Latest   time.Time // dropoff not after
+	DecideBy time.Time // its time is up then
 }
 
 // Offer is the best way found to serve a request.
@@ -48,6 +49,12 @@ func (r Request) ride(travel geo.Travel) Ride {
 	}
 }
 
+// stops returns the two stops of the order, without their times.
+func (r Request) stops() (pickup, dropoff trip.Stop) {
+	return trip.Stop{OrderID: r.OrderID, Kind: trip.Pickup, Place: r.Origin, Seats: r.Seats, Earliest: r.Earliest},
+		trip.Stop{OrderID: r.OrderID, Kind: trip.Dropoff, Place: r.Dest, Seats: r.Seats, Latest: r.Latest}
+}
+
 // pathOf returns the path of a trip that has not departed.
 func pathOf(t trip.Trip, travel geo.Travel) Path {
 	p := Path{
@@ -72,11 +79,12 @@ func pathOf(t trip.Trip, travel geo.Travel) Path {
 // offer returns the trip with the request put into its plan.
 func offer(t trip.Trip, in insertion, req Request, travel geo.Travel) Offer {
 	version, old := t.Version, t.Plan
+	up, down := req.stops()
 	t.Plan = make(trip.Plan, 0, len(old)+2)
 	t.Plan = append(t.Plan, old[:in.pickup]...)
-	t.Plan = append(t.Plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Pickup, Place: req.Origin, Seats: req.Seats, Earliest: req.Earliest})
+	t.Plan = append(t.Plan, up)
 	t.Plan = append(t.Plan, old[in.pickup:in.dropoff]...)
-	t.Plan = append(t.Plan, trip.Stop{OrderID: req.OrderID, Kind: trip.Dropoff, Place: req.Dest, Seats: req.Seats, Latest: req.Latest})
+	t.Plan = append(t.Plan, down)
 	t.Plan = append(t.Plan, old[in.dropoff:]...)
 	t = t.Reschedule(travel)
 	return Offer{

@@ -33,6 +33,20 @@ type Orders interface {
 	// Waiting returns up to limit orders that look for a trip and start in the
 	// box, nearest deadline first.
 	Waiting(ctx context.Context, near geo.Box, limit int) ([]Request, error)
+	// Untold returns up to limit orders that are matched and not confirmed yet:
+	// nobody has been told on which trip they ride.
+	Untold(ctx context.Context, limit int) ([]uuid.UUID, error)
+	// Moved puts an order on another trip. It returns a Conflict when the order is
+	// not on the trip that it is moved from any more, or may not leave it.
+	Moved(tx *db.Tx, m Move) error
+}
+
+// Move is an order on its way from one trip to another.
+type Move struct {
+	Order, From, To     uuid.UUID
+	WasAt               time.Time // its pickup on the trip it leaves
+	PickupAt, DropoffAt time.Time
+	Told                bool // whether it may move although people have been told of its trip
 }
 
 // Trips is what matching needs of trips; trip.Service is one.
@@ -41,35 +55,57 @@ type Trips interface {
 	Assign(tx *db.Tx, t trip.Trip, version int) error
 }
 
-// Waker makes orders that wait search again now; jobs.Client is one.
-type Waker interface {
+// Queue makes orders that wait search again now, and takes jobs; jobs.Client is one.
+type Queue interface {
 	Wake(ctx context.Context, subjects ...uuid.UUID) (int, error)
+	WakeIn(tx *db.Tx, subjects ...uuid.UUID) (int, error)
+	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+}
+
+// Deps is what a Service works with. DB and Locks are for policies other than Instant.
+type Deps struct {
+	DB     *db.DB
+	Board  *Board
+	Trips  Trips
+	Orders Orders
+	Queue  Queue
+	Locks  *jobs.Locker
+	Live   Live
+	Clock  clock.Clock
+	Log    *slog.Logger
 }
 
 // Service puts orders on trips.
 type Service struct {
+	db     *db.DB
 	board  *Board
 	trips  Trips
 	orders Orders
-	waker  Waker
+	queue  Queue
+	locks  *jobs.Locker
+	live   Live
 	clock  clock.Clock
 	log    *slog.Logger
 }
 
 // NewService returns a service that searches the board.
-func NewService(b *Board, t Trips, o Orders, w Waker, c clock.Clock, log *slog.Logger) *Service {
-	return &Service{board: b, trips: t, orders: o, waker: w, clock: c, log: log}
+func NewService(d Deps) *Service {
+	return &Service{d.DB, d.Board, d.Trips, d.Orders, d.Queue, d.Locks, d.Live, d.Clock, d.Log}
 }
 
 // commit records a match; jobs.Attempt.Done is one.
 type commit func(ctx context.Context, fn func(tx *db.Tx) error) error
 
-// place puts the order on the best trip. The board may be stale: who loses the
-// race for a trip takes its new version and searches again.
+// place puts the order on the best trip, or leaves it to be decided with others. The
+// board may be stale: who loses the race for a trip takes its new version and
+// searches again.
 func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) error {
 	req, waiting, err := s.orders.Request(ctx, orderID)
 	if err != nil || !waiting {
 		return err
+	}
+	if s.live.gathers(req, s.clock.Now()) {
+		return s.await(ctx)
 	}
 	for range raceRounds {
 		offer, ok, err := s.search(ctx, req)
@@ -148,7 +184,7 @@ func (s *Service) wake(ctx context.Context, tripID uuid.UUID) error {
 	if len(suited) == 0 {
 		return nil
 	}
-	woken, err := s.waker.Wake(ctx, suited...)
+	woken, err := s.queue.Wake(ctx, suited...)
 	if err == nil {
 		s.log.DebugContext(ctx, "waiting orders woken", slog.Int("suited", len(suited)), slog.Int("woken", woken))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/db/dbtest"
+	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
@@ -43,7 +44,9 @@ func newWorld(t *testing.T) *world {
 // worker returns the service of one more worker, with a board of its own.
 func (w *world) worker() *Service {
 	log := slog.New(slog.DiscardHandler)
-	return NewService(NewBoard(w.trips, minutes{}, w.clock, log), w.trips, w.book, w.waker, w.clock, log)
+	return NewService(Deps{
+		Board: NewBoard(w.trips, minutes{}, w.clock, log), Trips: w.trips, Orders: w.book, Queue: w.waker, Clock: w.clock, Log: log,
+	})
 }
 
 func (w *world) tx(fn func(tx *db.Tx) error) {
@@ -75,11 +78,18 @@ func (w *world) stored(id uuid.UUID) trip.Trip {
 	return t
 }
 
-type waker struct{ woken []uuid.UUID }
+type waker struct {
+	jobstest.Recorder
+	woken []uuid.UUID
+}
 
 func (w *waker) Wake(_ context.Context, ids ...uuid.UUID) (int, error) {
 	w.woken = append(w.woken, ids...)
 	return len(ids), nil
+}
+
+func (w *waker) WakeIn(_ *db.Tx, ids ...uuid.UUID) (int, error) {
+	return w.Wake(context.Background(), ids...)
 }
 
 // book keeps requests in memory, and in the database which of them were placed.
@@ -87,6 +97,7 @@ type book struct {
 	db       *db.DB
 	mu       sync.Mutex
 	requests map[uuid.UUID]Request
+	told     map[uuid.UUID]bool
 	asked    geo.Box
 }
 
@@ -94,7 +105,7 @@ func newBook(w *world) *book {
 	w.tx(func(tx *db.Tx) error {
 		return tx.Exec("CREATE TABLE placed (order_id CHAR(36) NOT NULL PRIMARY KEY, trip_id CHAR(36) NOT NULL)").Error
 	})
-	return &book{db: w.db, requests: map[uuid.UUID]Request{}}
+	return &book{db: w.db, requests: map[uuid.UUID]Request{}, told: map[uuid.UUID]bool{}}
 }
 
 func (b *book) add(r Request) uuid.UUID {
@@ -113,20 +124,68 @@ func (b *book) Request(ctx context.Context, id uuid.UUID) (Request, bool, error)
 }
 
 func (b *book) Matched(tx *db.Tx, orderID, tripID uuid.UUID, _, _ time.Time) error {
-	return tx.Exec("INSERT INTO placed (order_id, trip_id) VALUES (?, ?)", orderID, tripID).Error
+	err := tx.Exec("INSERT INTO placed (order_id, trip_id) VALUES (?, ?)", orderID, tripID).Error
+	if errors.Is(err, db.ErrDuplicate) {
+		return errNotThere
+	}
+	return err
 }
 
-func (b *book) Waiting(_ context.Context, near geo.Box, limit int) (found []Request, err error) {
+func (b *book) Waiting(ctx context.Context, near geo.Box, limit int) (found []Request, err error) {
+	placed, err := b.trips(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = near
 	for _, r := range b.requests {
-		if near.Contains(r.Origin.Point) {
+		if _, ok := placed[r.OrderID]; !ok && near.Contains(r.Origin.Point) {
 			found = append(found, r)
 		}
 	}
 	slices.SortFunc(found, func(a, b Request) int { return a.Latest.Compare(b.Latest) })
-	return found[:min(limit, len(found))], nil
+	return found[:min(limit, len(found))], err
+}
+
+func (b *book) Untold(ctx context.Context, limit int) (ids []uuid.UUID, err error) {
+	placed, err := b.trips(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id := range placed {
+		if !b.told[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+func (b *book) Moved(tx *db.Tx, m Move) error {
+	b.mu.Lock()
+	stays := b.told[m.Order] && !m.Told
+	b.mu.Unlock()
+	n, err := tx.Change("UPDATE placed SET trip_id = ? WHERE order_id = ? AND trip_id = ?", m.To, m.Order, m.From)
+	if err == nil && (n == 0 || stays) {
+		err = errNotThere
+	}
+	return err
+}
+
+var errNotThere = fault.New(fault.Conflict, "order_moved", "the order is not where it was")
+
+// tell has an order's people told of its trip.
+func (b *book) tell(id uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told[id] = true
+}
+
+// trips returns the trips of the orders that were placed.
+func (b *book) trips(ctx context.Context) (map[uuid.UUID]uuid.UUID, error) {
+	var rows []struct{ OrderID, TripID uuid.UUID }
+	err := b.db.Read(ctx).Raw("SELECT order_id, trip_id FROM placed").Scan(&rows).Error
+	trips := map[uuid.UUID]uuid.UUID{}
+	for _, r := range rows {
+		trips[r.OrderID] = r.TripID
+	}
+	return trips, err
 }
 
 func (b *book) placed(t *testing.T) (ids []uuid.UUID) {

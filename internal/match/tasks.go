@@ -19,6 +19,8 @@ type wakeWaitingArgs struct {
 	TripID uuid.UUID `json:"trip_id"`
 }
 
+type decideArgs struct{}
+
 var (
 	// It has as much time as the order has, but not as many errors.
 	findTripKind = jobs.Kind[findTripArgs]{
@@ -35,6 +37,13 @@ var (
 		UntilStart:        true,
 		Tags:              func(a wakeWaitingArgs) []string { return []string{"trip:" + a.TripID.String()} },
 	}
+	// It looks at the orders that wait when it starts: until then, one will do.
+	decideKind = jobs.Kind[decideArgs]{
+		Name: "match:decide", Queue: "match", Tries: 5, Timeout: 30 * time.Second,
+		Backoff:    jobs.Exponential(100*time.Millisecond, 10*time.Second),
+		Unique:     func(decideArgs) string { return "all" },
+		UntilStart: true,
+	}
 )
 
 // FindTrip returns the job that puts an order on a trip. It is released while
@@ -47,10 +56,15 @@ func FindTrip(orderID uuid.UUID, until time.Time) jobs.Job {
 // search again: trip.Config's Roomier.
 func WakeWaiting(tripID uuid.UUID) jobs.Job { return wakeWaitingKind.New(wakeWaitingArgs{tripID}) }
 
+// Decide returns the job that decides the orders that wait, together. Until it starts
+// there is one of them.
+func Decide() jobs.Job { return decideKind.New(decideArgs{}) }
+
 // Register attaches the handlers of this package's jobs.
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, findTripKind, s.findTrip)
 	jobs.Handle(r, wakeWaitingKind, s.wakeWaiting)
+	jobs.Handle(r, decideKind, s.decide)
 }
 
 func (s *Service) findTrip(ctx context.Context, a *jobs.Attempt, args findTripArgs) error {

@@ -41,7 +41,9 @@ func TestAnOrderWaitsForATrip(t *testing.T) {
 	w.trips = trip.NewService(h.DB, h.Client, now, trip.Config{Travel: minutes{}, DefaultDetour: trip.DefaultDetour})
 	w.book = newBook(w)
 	log := slog.New(slog.DiscardHandler)
-	NewService(NewBoard(w.trips, minutes{}, now, log), w.trips, w.book, h.Client, now, log).Register(h.Registry)
+	NewService(Deps{
+		Board: NewBoard(w.trips, minutes{}, now, log), Trips: w.trips, Orders: w.book, Queue: h.Client, Clock: now, Log: log,
+	}).Register(h.Registry)
 	h.Work("match")
 
 	req := ask(5, 25, 1, 0, 0)
@@ -81,7 +83,9 @@ func TestAnOrderWaitsForATrip(t *testing.T) {
 // Errors use up what the kind allows long before the order's time is up.
 func TestASearchThatFailsIsGivenUp(t *testing.T) {
 	h, now, quiet := jobstest.New(t), clock.System{}, slog.New(slog.DiscardHandler)
-	NewService(NewBoard(nil, minutes{}, now, quiet), nil, deaf{}, h.Client, now, quiet).Register(h.Registry)
+	NewService(Deps{
+		Board: NewBoard(nil, minutes{}, now, quiet), Orders: deaf{}, Queue: h.Client, Clock: now, Log: quiet,
+	}).Register(h.Registry)
 	h.Work("match")
 	order := h.Start(jobs.Chain(FindTrip(uuid.New(), now.Now().Add(time.Hour))))
 	for n := 1; n <= findTripKind.MaxExceptions; n++ {

@@ -19,6 +19,8 @@ const (
 	Joined        Event = "joined"         // another rider shares the car
 	Reminder      Event = "reminder"       // the pickup is near
 	Rematching    Event = "rematching"     // the trip was called off; another one is looked for
+	Moved         Event = "moved"          // a confirmed order rides on another trip
+	Left          Event = "left"           // for the driver whose trip it was
 	Expired       Event = "expired"        // no trip was found in time
 	Declined      Event = "declined"       // the fare could not be held
 	Cancelled     Event = "cancelled"      // an order was called off, or gave up its seat
@@ -56,7 +58,7 @@ type Ride struct {
 	DriverID uuid.UUID // Nil when the order has no trip
 	PickupAt time.Time // zero when the order has no trip
 	Seated   bool      // whether it has a place in its trip's plan
-	Round    int       // how often it has lost its trip
+	Round    int       // how often its trip has changed
 	Origin   string    // names of places, may be empty
 	Dest     string
 }
@@ -99,6 +101,10 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 		return fmt.Sprintf("Your ride%s: your driver picks you up at %s.", way, at)
 	case ev == Rematching:
 		return fmt.Sprintf("Your driver cannot take you%s after all. We are looking for another car.", way)
+	case ev == Moved:
+		return fmt.Sprintf("Your ride%s has another driver now, who picks you up at %s.", way, at)
+	case ev == Left:
+		return fmt.Sprintf("A rider%s goes with another driver now. Please do not wait for them.", way)
 	case ev == Expired:
 		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
 	case ev == Declined:
@@ -137,7 +143,9 @@ func texted(ev Event, to Audience) bool {
 	switch ev {
 	case Matched:
 		return to == ToRider || to == ToDriver
-	case Reminder, Rematching, Expired, Declined, Cancelled:
+	case Left:
+		return to == ToDriver
+	case Reminder, Rematching, Moved, Expired, Declined, Cancelled:
 		return to == ToRider
 	}
 	return false

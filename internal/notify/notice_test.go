@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	events    = []Event{Matched, Joined, Reminder, Rematching, Expired, Declined, Cancelled}
+	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Expired, Declined, Cancelled}
 	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
@@ -31,6 +31,8 @@ func TestWords(t *testing.T) {
 		{Cancelled, ToRider, "Your ride from Caohejing to Lujiazui is cancelled. The money held for it is released."},
 		{Reminder, ToRider, "Your ride from Caohejing to Lujiazui: your driver picks you up at 07:45."},
 		{Rematching, ToRider, "Your driver cannot take you from Caohejing to Lujiazui after all. We are looking for another car."},
+		{Moved, ToRider, "Your ride from Caohejing to Lujiazui has another driver now, who picks you up at 07:45."},
+		{Left, ToDriver, "A rider from Caohejing to Lujiazui goes with another driver now. Please do not wait for them."},
 		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
 	}
 	for _, tt := range tests {
@@ -80,7 +82,7 @@ func TestRecipients(t *testing.T) {
 
 func TestTexted(t *testing.T) {
 	want := map[Event][]Audience{
-		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
+		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Moved: {ToRider}, Left: {ToDriver}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
 	}
 	for _, ev := range events {
 		for _, to := range audiences {

@@ -22,6 +22,12 @@ type remindArgs struct {
 	Order uuid.UUID `json:"order_id"`
 }
 
+type movedArgs struct {
+	Order uuid.UUID `json:"order_id"`
+	From  uuid.UUID `json:"from_trip_id"`
+	Round int       `json:"round"` // of the ride on its new trip
+}
+
 type statementArgs struct {
 	Driver uuid.UUID `json:"driver_id"`
 	Day    clock.Day `json:"day"`
@@ -45,6 +51,15 @@ var remindKind = jobs.Kind[remindArgs]{
 	Backoff: jobs.Exponential(time.Second, 30*time.Second), Timeout: 10 * time.Second,
 	DeleteWhenMissing: true,
 	Tags:              func(a remindArgs) []string { return []string{"order:" + a.Order.String()} },
+}
+
+var movedKind = jobs.Kind[movedArgs]{
+	Name: "notify:moved", Queue: "notify", Tries: 8,
+	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true,
+	Tags: func(a movedArgs) []string {
+		return []string{"order:" + a.Order.String(), "trip:" + a.From.String()}
+	},
 }
 
 var statementKind = jobs.Kind[statementArgs]{
@@ -74,6 +89,13 @@ func Driver(order uuid.UUID, ev Event) jobs.Job { return sendKind.New(sendArgs{o
 // Others returns the job that tells the riders of the same car's other orders of an event.
 func Others(order uuid.UUID, ev Event) jobs.Job { return sendKind.New(sendArgs{order, ev, ToOthers}) }
 
+// MovedFrom returns the job that tells rider, co-riders and both drivers that a
+// confirmed order has left a trip for another one. round is how often its trip has
+// changed: of each change, everyone is told once.
+func MovedFrom(trip, order uuid.UUID, round int) jobs.Job {
+	return movedKind.New(movedArgs{order, trip, round})
+}
+
 // Remind returns the job that reminds the order's rider of the pickup, once, if
 // the order still has its seat then. Whoever dispatches it says when.
 func Remind(order uuid.UUID) jobs.Job { return remindKind.New(remindArgs{order}) }
@@ -92,6 +114,7 @@ func CancelledTrip(trip uuid.UUID) jobs.Job { return tripCancelledKind.New(tripC
 func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, sendKind, s.send)
 	jobs.Handle(r, remindKind, s.remind)
+	jobs.Handle(r, movedKind, s.tellMoved)
 	jobs.Handle(r, statementKind, s.tellStatement)
 	jobs.Handle(r, tripCancelledKind, s.tellTripCancelled)
 	s.registerSMS(r)
@@ -111,6 +134,43 @@ func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) erro
 		return err
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args.Event, args.To, to) })
+}
+
+// tellMoved tells the driver of the trip that was left, and the others unless the
+// order has left the next trip too.
+func (s *Service) tellMoved(ctx context.Context, a *jobs.Attempt, args movedArgs) error {
+	ride, err := s.deps.Rides.Ride(ctx, args.Order)
+	if err != nil {
+		return err
+	}
+	old, err := s.deps.Rides.Departure(ctx, args.From)
+	if err != nil {
+		return err
+	}
+	others, err := s.deps.Rides.Sharing(ctx, args.Order)
+	if err != nil {
+		return err
+	}
+	left := ride
+	left.Round = args.Round
+	return a.Done(ctx, func(tx *db.Tx) error {
+		if err := s.tell(ctx, tx, left, Left, ToDriver, []uuid.UUID{old.DriverID}); err != nil {
+			return err
+		}
+		if !ride.Seated || ride.Round != args.Round {
+			return nil
+		}
+		for _, n := range []struct {
+			ev Event
+			as Audience
+			to []uuid.UUID
+		}{{Moved, ToRider, []uuid.UUID{ride.RiderID}}, {Matched, ToDriver, []uuid.UUID{ride.DriverID}}, {Joined, ToOthers, others}} {
+			if err := s.tell(ctx, tx, ride, n.ev, n.as, n.to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // recipients returns whom an audience of the ride consists of.

@@ -70,6 +70,34 @@ func (w *world) Upcoming(ctx context.Context, _ Area, after uuid.UUID, _ int) (r
 	return w.upcoming[page], last, nil
 }
 
+// A driver moves a rider from one trip to another: everyone is told once, and of a
+// change that is not the last one only who drove before.
+func TestAMoveIsToldOnce(t *testing.T) {
+	w := newWorld(t, 0)
+	w.ride.Round = 2
+	old := MovedFrom(theTrip, w.ride.OrderID, 1)
+	w.run(old, old)
+	if got := w.inbox(t, w.ride.RiderID); got != nil {
+		t.Errorf("the rider was told %v of a move that was followed by another", got)
+	}
+	if got := w.inbox(t, w.ride.DriverID); !slices.Equal(got, []Event{Left}) {
+		t.Errorf("the driver was told %v", got)
+	}
+	now := MovedFrom(theTrip, w.ride.OrderID, 2)
+	w.run(now, now)
+	for _, c := range []struct {
+		who  uuid.UUID
+		want []Event
+	}{{w.ride.RiderID, []Event{Moved}}, {w.share[0], []Event{Joined}}, {w.ride.DriverID, []Event{Left, Left, Matched}}} {
+		got := w.inbox(t, c.who)
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("told %v, want %v", got, c.want)
+		}
+	}
+	jobstest.AssertKindCount(t, w.queue, smsKind.Name, 4) // all but the co-riders'
+}
+
 // phone is a Texter that keeps what it is given.
 type phone struct {
 	mu    sync.Mutex

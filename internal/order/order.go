@@ -53,13 +53,14 @@ var seated = []Status{Matched, Confirmed, Onboard}
 // active are the statuses that count towards the number of orders a rider may hold.
 var active = append([]Status{Matching}, seated...)
 
-// Reasons why an order was cancelled, has expired or lost its trip; besides these,
-// the code of the fault that made its flow fail.
+// Reasons why an order was cancelled, has expired, or is not on the trip that it was
+// on; besides these, the code of the fault that made its flow fail.
 const (
 	ReasonRider    = "cancelled_by_rider"
 	ReasonOperator = "cancelled_by_operator"
 	ReasonNoTrip   = "no_trip"
 	ReasonTrip     = "trip_cancelled"
+	ReasonMoved    = "moved" // to another trip
 )
 
 // Order is one rider's wish. Times are UTC.
@@ -67,14 +68,14 @@ type Order struct {
 	ID           uuid.UUID
 	RiderID      uuid.UUID
 	Status       Status
-	Reason       string // why it was cancelled, has expired, or looks for another trip
+	Reason       string // why it was cancelled, has expired, or has lost or changed its trip
 	Seats        int
 	Origin       trip.Place
 	Dest         trip.Place
 	DepartAfter  time.Time
 	ArriveBefore time.Time
 	MatchUntil   time.Time // expires then, unless a trip was found
-	Rematches    int       // how often it has lost its trip
+	Rematches    int       // how often it has lost its trip, or got another instead
 	Metres       int       // the direct way
 	Duration     time.Duration
 	Fare         money.Amount

@@ -24,7 +24,7 @@ func (s *Service) Request(ctx context.Context, id uuid.UUID) (match.Request, boo
 func (o Order) request() match.Request {
 	return match.Request{
 		OrderID: o.ID, Origin: o.Origin, Dest: o.Dest, Seats: o.Seats,
-		Earliest: o.DepartAfter, Latest: o.ArriveBefore,
+		Earliest: o.DepartAfter, Latest: o.ArriveBefore, DecideBy: o.MatchUntil,
 	}
 }
 
@@ -33,6 +33,12 @@ func (o Order) request() match.Request {
 func (s *Service) Matched(tx *db.Tx, id, tripID uuid.UUID, pickupAt, dropoffAt time.Time) error {
 	return s.move(tx, id, Matched, "", "trip_id = ?, pickup_at = ?, dropoff_at = ?, matched_at = ?",
 		tripID, pickupAt, dropoffAt, s.clock.Now())
+}
+
+// Untold returns up to limit orders that are matched and not confirmed yet.
+func (s *Service) Untold(ctx context.Context, limit int) (ids []uuid.UUID, err error) {
+	err = s.db.Read(ctx).Raw("SELECT id FROM orders WHERE status = ? LIMIT ?", Matched, limit).Scan(&ids).Error
+	return ids, err
 }
 
 // Waiting returns up to limit orders that wait for a trip and start within the

@@ -18,7 +18,7 @@ import (
 func TestRequest(t *testing.T) {
 	w := newWorld(t)
 	o := w.placed(w.person(), aWish())
-	want := match.Request{OrderID: o.ID, Origin: place(5), Dest: place(25), Seats: 1, Earliest: noon, Latest: at(45)}
+	want := match.Request{OrderID: o.ID, Origin: place(5), Dest: place(25), Seats: 1, Earliest: noon, Latest: at(45), DecideBy: at(5)}
 	for _, status := range all {
 		w.exec("UPDATE orders SET status = ? WHERE id = ?", status, o.ID)
 		req, waiting, err := w.Request(t.Context(), o.ID)

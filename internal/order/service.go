@@ -254,7 +254,12 @@ func (s *Service) move(tx *db.Tx, id uuid.UUID, to Status, reason, set string, v
 	if n == 0 {
 		return errMoved
 	}
-	if err := recordEvent(tx, id, now); err != nil {
+	return s.changed(tx, id, now)
+}
+
+// changed writes the change down that an order has had, and tells open pages.
+func (s *Service) changed(tx *db.Tx, id uuid.UUID, at time.Time) error {
+	if err := recordEvent(tx, id, at); err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(tx.Statement.Context)

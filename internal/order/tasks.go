@@ -52,7 +52,11 @@ func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) 
 		if err := s.move(tx, args.OrderID, Confirmed, "", "confirmed_at = ?", s.clock.Now()); err != nil {
 			return err
 		}
-		return s.remindLater(tx, args.OrderID)
+		o, err := get(tx.DB, args.OrderID)
+		if err != nil {
+			return err
+		}
+		return s.remindLater(tx, o)
 	})
 	if errors.Is(err, errMoved) {
 		return jobs.Fail(err) // cancelled meanwhile: the catch chain takes over
@@ -61,17 +65,13 @@ func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) 
 }
 
 // remindLater has the rider reminded before the pickup, unless it is so near that
-// the notice of the confirmation will do.
-func (s *Service) remindLater(tx *db.Tx, id uuid.UUID) error {
-	o, err := get(tx.DB, id)
-	if err != nil {
-		return err
-	}
+// the notice of the confirmation, or of the change, will do.
+func (s *Service) remindLater(tx *db.Tx, o Order) error {
 	wait := o.PickupAt.Sub(s.clock.Now()) - notify.RemindBefore
 	if wait <= 0 {
 		return nil
 	}
-	return s.queue.Dispatch(tx, notify.Remind(id).In(wait))
+	return s.queue.Dispatch(tx, notify.Remind(o.ID).In(wait))
 }
 
 func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) error {

@@ -38,12 +38,15 @@ type world struct {
 	people   atomic.Int64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, match.Live{}) }
+
+// newWorldWith is one in which orders are decided as how says.
+func newWorldWith(t *testing.T, how match.Live) *world {
 	t.Helper()
 	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{
-		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
+		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, Roomier: how.Roomier(),
 	})
 	w.payments = pay.New(pay.Deps{
 		DB: w.h.DB, Gateway: w.gateway, Rides: w.trips, Locks: jobs.NewLocker(w.h.System.Redis()), Clock: w.clock, Zone: time.UTC, Log: quiet,
@@ -52,7 +55,10 @@ func newWorld(t *testing.T) *world {
 		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
 		Clock: w.clock, Config: usual,
 	})
-	matcher := match.NewService(match.NewBoard(w.trips, ruler{}, w.clock, quiet), w.trips, w.Service, w.h.Client, w.clock, quiet)
+	matcher := match.NewService(match.Deps{
+		DB: w.h.DB, Board: match.NewBoard(w.trips, ruler{}, w.clock, quiet), Trips: w.trips, Orders: w.Service, Queue: w.h.Client,
+		Locks: jobs.NewLocker(w.h.System.Redis()), Live: how, Clock: w.clock, Log: quiet,
+	})
 	w.notices = notify.New(notify.Deps{
 		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
 	})
@@ -60,6 +66,14 @@ func newWorld(t *testing.T) *world {
 		register(w.h.Registry)
 	}
 	return w
+}
+
+// decides begins one more decision.
+func (w *world) decides() {
+	w.t.Helper()
+	n := w.h.Events()["match:decide done"]
+	w.h.Dispatch(match.Decide())
+	w.h.Await("a decision", func() bool { return w.h.Events()["match:decide done"] > n })
 }
 
 // run works on everything but SMS and departures until the test ends.
@@ -234,11 +248,11 @@ func (w *world) confirmed() (Order, trip.Trip) {
 	return o, ride
 }
 
-// settled waits until no job is left to do, SMS and departures apart.
+// settled waits until no job is left to do, SMS, departures and reminders apart.
 func (w *world) settled() {
 	w.t.Helper()
 	w.h.Await("no job is left", func() bool {
-		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low')") == 0
+		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind <> 'notify:remind'") == 0
 	})
 }
 
@@ -250,14 +264,21 @@ func (w *world) duringAHold(fn func(o Order, ride trip.Trip)) (Order, trip.Trip)
 	ride := w.offered(1)
 	o := w.placed(w.person(), aWish())
 	w.run()
+	goOn := w.holds()
+	fn(o, ride)
+	close(goOn)
+	return o, ride
+}
+
+// holds waits until the gateway is asked for a hold, which ends when the channel is closed.
+func (w *world) holds() (goOn chan struct{}) {
+	w.t.Helper()
 	select {
-	case goOn := <-w.gateway.meets:
-		fn(o, ride)
-		close(goOn)
+	case goOn = <-w.gateway.meets:
 	case <-time.After(jobstest.Deadline):
 		w.t.Fatal("the fare was never held")
 	}
-	return o, ride
+	return goOn
 }
 
 // audited checks the rules of this package and of trips.

@@ -1,0 +1,41 @@
+package order
+
+import (
+	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/match"
+	"github.com/spotpool/spotpool/internal/notify"
+)
+
+// Moved puts an order on another trip, in the transaction that changes the plans of
+// both. It returns errMoved when the order is not on the trip that it is to leave, or
+// may not leave it: once it is confirmed, and unless the move says so, it stays.
+// Those who know of its trip are told.
+func (s *Service) Moved(tx *db.Tx, m match.Move) error {
+	from, now := []Status{Matched}, s.clock.Now()
+	if m.Told {
+		from = append(from, Confirmed)
+	}
+	n, err := tx.Change(`UPDATE orders SET trip_id = ?, pickup_at = ?, dropoff_at = ?, reason = ?, rematches = rematches + 1,
+		version = version + 1, changed_at = ? WHERE id = ? AND trip_id = ? AND status IN ?`,
+		m.To, m.PickupAt, m.DropoffAt, ReasonMoved, now, m.Order, m.From, from)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errMoved
+	}
+	if err := s.changed(tx, m.Order, now); err != nil || !m.Told {
+		return err
+	}
+	o, err := get(tx.DB, m.Order)
+	if err != nil || o.Status != Confirmed {
+		return err
+	}
+	if err := s.queue.Dispatch(tx, notify.MovedFrom(m.From, o.ID, o.Rematches)); err != nil {
+		return err
+	}
+	if m.PickupAt.Before(m.WasAt) { // a reminder that comes too soon puts itself off
+		return s.remindLater(tx, o)
+	}
+	return nil
+}
