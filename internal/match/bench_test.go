@@ -139,3 +139,26 @@ func (c *city) board(n int) *Board {
 	}
 	return board
 }
+
+// BenchmarkPlan decides a hundred orders that have gathered, on boards of several sizes.
+func BenchmarkPlan(b *testing.B) {
+	for _, n := range []int{1000, 5000, 50_000} {
+		c := newCity()
+		board := c.board(n)
+		var waiting []Request
+		for range 100 {
+			waiting = append(waiting, c.request())
+		}
+		moves := func(uuid.UUID) bool { return false }
+		for _, policy := range []string{Windowed, Best} {
+			b.Run(fmt.Sprintf("%s/%d", policy, n), func(b *testing.B) {
+				s := NewService(Deps{Board: board, Live: Live{Policy: policy, Window: 5 * time.Second, Budget: 100 * time.Millisecond}})
+				for b.Loop() {
+					if len(s.plan(b.Context(), waiting, moves, noon)) == 0 {
+						b.Fatal("nothing was decided")
+					}
+				}
+			})
+		}
+	}
+}

@@ -28,6 +28,9 @@ type Settings struct {
 	// so that its plan can still get better, but for no more than half of the time
 	// that there is. 0 is what suits the policy, less than 0 is not at all.
 	Hold time.Duration
+	// Moving is what it costs to move an order to another vehicle, in driving time, once
+	// it has been handed out with one.
+	Moving time.Duration
 	// Lock says from when on an order stays on its vehicle: LockAtPickup or LockWhenTold.
 	Lock Lock
 	// Moves and Budget end an improvement, whichever comes first: attempts, and time
@@ -181,7 +184,7 @@ func (d *Dispatcher) Tick(now time.Duration) Decision {
 		d.assign()
 	case Best:
 		d.waiting = slices.DeleteFunc(d.waiting, d.place)
-		for _, order := range d.improve.run(d.waiting) {
+		for _, order := range d.improve.run(d.waiting, d.new) {
 			d.new[order] = true
 		}
 		d.waiting = slices.DeleteFunc(d.waiting, func(r Ride) bool { return d.new[r.Order] })

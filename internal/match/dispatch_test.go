@@ -173,6 +173,28 @@ func TestToldOrdersStay(t *testing.T) {
 	}
 }
 
+// The more it costs to move orders, the fewer move; new ones are not concerned.
+func TestMovingHasItsPrice(t *testing.T) {
+	moved := map[time.Duration]int{}
+	for _, price := range []time.Duration{0, 2 * time.Minute, time.Hour} {
+		w := newTown(t, 10, Settings{Policy: Best, Moves: 60, Budget: time.Hour, Moving: price})
+		for i := range 30 {
+			before := w.rider
+			w.order(time.Duration(i) * 5 * time.Second)
+			w.tick(time.Duration(i) * 5 * time.Second)
+			for order, vehicle := range before {
+				if w.rider[order] != vehicle {
+					moved[price]++
+				}
+			}
+		}
+	}
+	t.Logf("moved: %v", moved)
+	if moved[0] <= moved[2*time.Minute] || moved[2*time.Minute] == 0 || moved[time.Hour] > 1 {
+		t.Errorf("moved: %v", moved)
+	}
+}
+
 // An order that finds no vehicle waits until its time is up; one that is called off
 // leaves its vehicle.
 func TestOrdersComeAndGo(t *testing.T) {

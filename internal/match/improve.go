@@ -51,6 +51,7 @@ type movable struct {
 	from, to r3.Vector
 	slot     int // of its vehicle in the index, or nowhere
 	was      int // the slot before the attempt
+	home     int // the slot that it costs to leave, or nowhere
 }
 
 // nowhere is the slot of an order that has no vehicle.
@@ -65,10 +66,13 @@ func newImprover(f *fleet, s Settings) *improver {
 	return &improver{fleet: f, set: s, rand: rand.New(rand.NewPCG(s.Seed, 0x1e57)), best: map[uuid.UUID]*route{}}
 }
 
+// choosy is how many vehicles an order is compared on when it costs to move it.
+const choosy = 4
+
 // run improves the plans, with the waiting rides where there is room, and returns
-// those that it placed.
-func (m *improver) run(waiting []Ride) (placed []uuid.UUID) {
-	m.collect(waiting)
+// those that it placed. Fresh are the orders that nobody knows a vehicle of.
+func (m *improver) run(waiting []Ride, fresh map[uuid.UUID]bool) (placed []uuid.UUID) {
+	m.collect(waiting, fresh)
 	if len(m.orders) == 0 {
 		return nil
 	}
@@ -105,7 +109,7 @@ func (m *improver) run(waiting []Ride) (placed []uuid.UUID) {
 }
 
 // collect lists the orders that may move, and behind them those that wait.
-func (m *improver) collect(waiting []Ride) {
+func (m *improver) collect(waiting []Ride, fresh map[uuid.UUID]bool) {
 	m.orders = m.orders[:0]
 	for slot, r := range m.fleet.index.slots {
 		if r == nil {
@@ -117,11 +121,15 @@ func (m *improver) collect(waiting []Ride) {
 				continue
 			}
 			ride, _ := r.ride(v.order)
-			m.orders = append(m.orders, movable{ride: ride, from: v.vector, to: vector(ride.To.Point), slot: slot})
+			o := movable{ride: ride, from: v.vector, to: vector(ride.To.Point), slot: slot, home: slot}
+			if m.set.Moving == 0 || fresh[v.order] {
+				o.home = nowhere
+			}
+			m.orders = append(m.orders, o)
 		}
 	}
 	for _, ride := range waiting {
-		m.orders = append(m.orders, movable{ride: ride, from: vector(ride.From.Point), to: vector(ride.To.Point), slot: nowhere})
+		m.orders = append(m.orders, movable{ride: ride, from: vector(ride.From.Point), to: vector(ride.To.Point), slot: nowhere, home: nowhere})
 	}
 }
 
@@ -138,10 +146,10 @@ func (m *improver) attempt(allowed time.Duration) {
 		if o.was == nowhere {
 			worth = m.set.loss(m.fleet, o.ride)
 		}
-		found := m.fleet.find(o.ride, 1, gain+worth+allowed)
+		in, away := m.find(o, gain+worth+allowed)
 		switch {
-		case len(found) > 0:
-			in := found[0]
+		case in.route != nil:
+			gain -= away
 			n := in.route.with(in, o.ride, m.fleet.travel, m.fleet.now)
 			gain += worth + m.fleet.cost(in.route) - m.fleet.cost(n)
 			o.slot = in.route.stands.slot
@@ -154,6 +162,30 @@ func (m *improver) attempt(allowed time.Duration) {
 	m.settle(gain)
 }
 
+// find returns the best insertion of an order, moving it counted in, that costs no
+// more than the limit, and what moving it costs; its route is nil when there is none.
+func (m *improver) find(o *movable, limit time.Duration) (best insertion, away time.Duration) {
+	most := 1
+	if o.home != nowhere {
+		most = choosy
+	}
+	for _, in := range m.fleet.find(o.ride, most, limit) {
+		a := m.away(o, in.route.stands.slot)
+		if in.cost+a <= limit && (best.route == nil || in.cost+a < best.cost+away) {
+			best, away = in, a
+		}
+	}
+	return best, away
+}
+
+// away returns what it costs that an order is on the vehicle of a slot.
+func (m *improver) away(o *movable, slot int) time.Duration {
+	if o.home == nowhere || o.home == slot {
+		return 0
+	}
+	return m.set.Moving
+}
+
 // tear takes the torn orders out of their plans and returns what that saves.
 func (m *improver) tear() (gain time.Duration) {
 	for _, i := range m.torn {
@@ -164,7 +196,7 @@ func (m *improver) tear() (gain time.Duration) {
 		}
 		r := m.fleet.index.slots[o.was]
 		n := r.without(o.ride.Order, m.fleet.travel, m.fleet.now)
-		gain += m.fleet.cost(r) - m.fleet.cost(n)
+		gain += m.fleet.cost(r) - m.fleet.cost(n) + m.away(o, o.was)
 		m.replace(r, n)
 	}
 	return gain

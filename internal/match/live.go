@@ -31,6 +31,15 @@ const (
 
 func (l Live) instant() bool { return l.Policy == "" || l.Policy == Instant }
 
+// moving is what it costs to move an order that people may have been told of. It is
+// more than the driving: three of them are disturbed.
+func (l Live) moving() time.Duration {
+	if l.Lock == LockAtPickup {
+		return 2 * time.Minute
+	}
+	return 0
+}
+
 // gathers reports whether an order is to be decided with others. One that does not
 // have the time is placed as it comes.
 func (l Live) gathers(req Request, now time.Time) bool {

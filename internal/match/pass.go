@@ -90,7 +90,7 @@ func (s *Service) prefetchAll(ctx context.Context, waiting []Request) {
 // plan decides, in memory, and returns what is to be changed.
 func (s *Service) plan(ctx context.Context, waiting []Request, stays func(uuid.UUID) bool, now time.Time) []*change {
 	d := NewDispatcher(s.board.travel, Settings{
-		Policy: s.live.Policy, Window: s.live.Window, Hold: -1, Budget: s.live.Budget,
+		Policy: s.live.Policy, Window: s.live.Window, Hold: -1, Moving: s.live.moving(), Budget: s.live.Budget,
 		Seed: uint64(now.UnixNano()), Stop: ctx.Done(),
 	})
 	// A trip that leaves during the pass would only cost its orders a lost race.

@@ -9,10 +9,6 @@ import (
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// worthMoving is the least that is to be saved for each order that moves, when it
-// does not make room for another: people are told of it, and plans are changed.
-const worthMoving = time.Minute
-
 // change is what belongs together of a decision: plans between which orders move, and
 // what becomes of the orders.
 type change struct {
@@ -84,7 +80,7 @@ func (p *planner) changes(d Decision) (all []*change) {
 			}
 		}
 	}
-	all = slices.DeleteFunc(all, func(c *change) bool { return len(c.plans) == 0 || !c.pays() })
+	all = slices.DeleteFunc(all, func(c *change) bool { return len(c.plans) == 0 || !c.pays(p.d.set.Moving) })
 	for _, c := range all { // rows are locked in an order that is always the same
 		slices.SortFunc(c.plans, func(a, b replan) int { return compare(a.trip.ID, b.trip.ID) })
 		slices.SortFunc(c.placed, byOrder)
@@ -145,11 +141,12 @@ func (c *change) take(o *change) {
 	c.moved = append(c.moved, o.moved...)
 }
 
-// pays reports whether a change is worth it: it serves an order more, or saves enough.
-func (c *change) pays() bool {
+// pays reports whether a change is worth it: it serves an order more, or saves more
+// than it costs to move orders.
+func (c *change) pays(moving time.Duration) bool {
 	saves := time.Duration(0)
 	for _, r := range c.plans {
 		saves += r.saves
 	}
-	return len(c.placed) > 0 || saves >= worthMoving*time.Duration(max(1, len(c.moved)))
+	return len(c.placed) > 0 || saves > moving*time.Duration(len(c.moved))
 }
