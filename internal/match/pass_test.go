@@ -245,6 +245,24 @@ func TestALostRaceLeavesNothingHalfDone(t *testing.T) {
 	}
 }
 
+// An order whose people are told between decision and commit stays, by default.
+func TestWhoIsToldMeanwhileStays(t *testing.T) {
+	for lock, want := range map[Lock]outcome{LockWhenTold: {lost: 1}, LockAtPickup: {placed: 1, moved: 1}} {
+		w := newWorld(t).decides(Live{Policy: Best, Lock: lock})
+		w.from(0, 30, 1, 0)
+		first := w.wants(5, 25, 0, 60)
+		w.passed(outcome{waited: 1, placed: 1})
+		w.from(2, 40, 1, 0)
+		w.wants(0, 30, 0, 60)
+		changes := w.planned()
+		w.book.tell(first)
+		if out, err := w.carryOut(t.Context(), outcome{}, changes); err != nil || out != want {
+			t.Errorf("lock %v: %+v, %v; want %+v", lock, out, err, want)
+		}
+		w.sound()
+	}
+}
+
 // planned is a decision that is not carried out yet.
 func (w *world) planned() []*change {
 	w.t.Helper()
