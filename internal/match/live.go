@@ -86,10 +86,12 @@ func (s *Service) decide(ctx context.Context, a *jobs.Attempt, _ decideArgs) err
 	defer unlock()
 	began := time.Now()
 	out, err := s.pass(ctx)
-	if out != (outcome{}) {
-		s.log.InfoContext(ctx, "orders decided", slog.Int("waited", out.waited), slog.Int("matched", out.placed),
-			slog.Int("moved", out.moved), slog.Int("lost_races", out.lost), slog.Duration("took", time.Since(began)))
+	level := slog.LevelInfo
+	if out.placed+out.moved+out.lost == 0 {
+		level = slog.LevelDebug
 	}
+	s.log.Log(ctx, level, "orders decided", slog.Int("waited", out.waited), slog.Int("matched", out.placed),
+		slog.Int("moved", out.moved), slog.Int("lost_races", out.lost), slog.Duration("took", time.Since(began)))
 	if err != nil || out.waited == out.placed {
 		return err
 	}

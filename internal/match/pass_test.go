@@ -178,6 +178,26 @@ func TestSmallGainsMoveNobody(t *testing.T) {
 	}
 }
 
+func TestAChangeMustPay(t *testing.T) {
+	one := []Move{{}}
+	for _, c := range []struct {
+		placed, moved []Move
+		saves         time.Duration
+		want          bool
+	}{
+		{one, one, -time.Hour, true},
+		{nil, one, 2 * time.Minute, false},
+		{nil, one, 2*time.Minute + 1, true},
+		{nil, nil, 0, false}, // stops in another order
+		{nil, nil, 1, true},
+	} {
+		ch := change{plans: []replan{{saves: c.saves / 2}, {saves: c.saves - c.saves/2}}, placed: c.placed, moved: c.moved}
+		if ch.pays(2*time.Minute) != c.want {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // Between decision and commit, others change a trip, an order, or both: what that
 // concerns comes to nothing as a whole, the rest is carried out.
 func TestALostRaceLeavesNothingHalfDone(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/trip"
@@ -62,7 +63,7 @@ type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
 }
 
-// Deps is what a Service works with. DB and Locks are for policies other than Instant.
+// Deps is what a Service works with. DB and Locks may be nil with the instant policy.
 type Deps struct {
 	DB     *db.DB
 	Board  *Board
@@ -121,11 +122,14 @@ func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) err
 			}
 			return s.orders.Matched(tx, orderID, offer.Trip.ID, offer.PickupAt, offer.DropoffAt)
 		})
-		if err == nil {
+		switch {
+		case err == nil:
 			s.placed(ctx, offer)
 			return nil
-		}
-		if !errors.Is(err, trip.ErrStale) {
+		case errors.Is(err, trip.ErrStale):
+		case fault.KindOf(err) == fault.Conflict:
+			return jobs.Release(0, "the order has changed meanwhile")
+		default:
 			return err
 		}
 		if err := s.board.Reload(ctx, offer.Trip.ID); err != nil {

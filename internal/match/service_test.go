@@ -276,6 +276,23 @@ func TestPlaceReturnsOtherErrors(t *testing.T) {
 	}
 }
 
+// An order that a decision puts on a trip while it is being placed looks again at
+// once, and finds that it has one.
+func TestPlaceAfterADecision(t *testing.T) {
+	w := newWorld(t)
+	offered, order := w.offered(), w.book.add(ask(5, 25, 2, 0, 60))
+	decided := func(ctx context.Context, fn func(*db.Tx) error) error {
+		w.tx(func(tx *db.Tx) error { return w.book.Matched(tx, order, offered.ID, at(15), at(35)) })
+		return w.db.Tx(ctx, fn)
+	}
+	if after, ok := jobs.Released(w.place(t.Context(), order, decided)); !ok || after != 0 {
+		t.Errorf("released %v for %v", ok, after)
+	}
+	if err := w.place(t.Context(), order, w.db.Tx); err != nil || w.stored(offered.ID).Version != 1 {
+		t.Errorf("%v; %+v", err, w.stored(offered.ID))
+	}
+}
+
 // Twenty orders want one seat each of a trip that has four, through four
 // workers with boards of their own.
 func TestNoSeatIsSoldTwice(t *testing.T) {
