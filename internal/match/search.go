@@ -208,17 +208,32 @@ func nanos(n float64) time.Duration { return time.Duration(min(n, float64(NoLimi
 
 // pushRoute puts a route under the least cost of an insertion into it.
 func (s *searcher) pushRoute(r *route) {
+	if least, ok := s.promises(r); ok {
+		s.push(prospect{least: least, route: r, worked: true})
+	}
+}
+
+// glance considers a route before its turn.
+func (s *searcher) glance(r *route) {
+	if _, ok := s.promises(r); ok {
+		s.work(r)
+	}
+}
+
+// promises returns what an insertion into a route costs at least, as the crow flies;
+// not ok when that is too much or the route was seen before.
+func (s *searcher) promises(r *route) (least float64, ok bool) {
 	if s.seen[r.stands.slot] == s.turn {
-		return
+		return 0, false
 	}
 	s.seen[r.stands.slot] = s.turn
 	if s.blink != nil && s.blink() || !s.suits(r) {
-		return
+		return 0, false
 	}
 	s.estimate(r)
-	if in := s.inserter.into(r); in.route != nil && !s.hopeless(s.length(in.cost)) {
-		s.push(prospect{least: s.length(in.cost), route: r, worked: true})
-	}
+	in := s.inserter.into(r)
+	least = s.length(in.cost)
+	return least, in.route != nil && !s.hopeless(least)
 }
 
 // suits reports whether the route has room for two more stops, and keeps its promises.
@@ -250,23 +265,16 @@ func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
 	return max(0, s.duration(v.vector.Sub(p).Norm()))
 }
 
-// glance considers a route before its turn.
-func (s *searcher) glance(r *route) {
-	if s.seen[r.stands.slot] == s.turn {
-		return
-	}
-	s.seen[r.stands.slot] = s.turn
-	if s.blink == nil || !s.blink() {
-		s.consider(r)
+// consider compares the best found so far with the best insertion into the route.
+func (s *searcher) consider(r *route) {
+	if s.suits(r) {
+		s.estimate(r)
+		s.work(r)
 	}
 }
 
-// consider compares the best found so far with the best insertion into the route.
-func (s *searcher) consider(r *route) {
-	if !s.suits(r) {
-		return
-	}
-	s.estimate(r)
+// work replaces the estimates of a route by travel times where they may matter.
+func (s *searcher) work(r *route) {
 	for k := range s.pickups {
 		s.ask(r, k, &s.pickups[k], s.ride.From)
 		s.ask(r, k, &s.dropoffs[k], s.ride.To)
