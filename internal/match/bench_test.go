@@ -20,13 +20,18 @@ import (
 )
 
 // BenchmarkSearch searches boards of trips across a synthetic city of 60 by 60
-// kilometres; about half of the trips carry riders already. It reports the median and
-// the 99th percentile beside the mean.
+// kilometres that leave within an hour, or a week; about half of the trips carry riders
+// already. It reports the median and the 99th percentile beside the mean.
 func BenchmarkSearch(b *testing.B) {
-	for _, trips := range []int{1000, 5000, 50_000, 100_000} {
-		b.Run(fmt.Sprintf("trips=%d", trips), func(b *testing.B) {
+	const hour, week = time.Hour, 7 * 24 * time.Hour
+	for _, size := range []struct {
+		trips int
+		over  time.Duration
+	}{{1000, hour}, {5000, hour}, {50_000, hour}, {100_000, hour}, {100_000, week}} {
+		b.Run(fmt.Sprintf("trips=%d/hours=%.0f", size.trips, size.over.Hours()), func(b *testing.B) {
 			c := newCity()
-			board := c.board(trips)
+			c.over = size.over
+			board := c.board(size.trips)
 			requests := make([]Request, 4096)
 			for i := range requests {
 				requests[i] = c.request()
@@ -146,10 +151,11 @@ func BenchmarkPut(b *testing.B) {
 type city struct {
 	rand  *rand.Rand
 	spots []geo.Point
+	over  time.Duration // from noon on trips leave
 }
 
 func newCity() *city {
-	c := &city{rand: rand.New(rand.NewPCG(1, 2))}
+	c := &city{rand: rand.New(rand.NewPCG(1, 2)), over: time.Hour}
 	for range 12 {
 		c.spots = append(c.spots, c.anywhere())
 	}
@@ -172,7 +178,7 @@ func (c *city) place() trip.Place {
 
 func (c *city) request() Request {
 	r := Request{OrderID: uuid.New(), Origin: c.place(), Dest: c.place(), Seats: 1 + c.rand.IntN(2)}
-	r.Earliest = noon.Add(time.Duration(c.rand.IntN(45)) * time.Minute)
+	r.Earliest = noon.Add(time.Duration(c.rand.IntN(int(c.over.Minutes())*3/4)) * time.Minute)
 	r.Latest = r.Earliest.Add(geo.Between(geo.DefaultTravel, r.Origin.Point, r.Dest.Point).Duration*3/2 + 15*time.Minute)
 	return r
 }
@@ -180,7 +186,7 @@ func (c *city) request() Request {
 func (c *city) trip() trip.Trip {
 	return trip.Trip{
 		ID: uuid.New(), Status: trip.Open, Seats: 4, Origin: c.place(), Dest: c.place(), Version: 1,
-		DepartAt: noon.Add(time.Duration(1+c.rand.IntN(60)) * time.Minute), MaxDetour: trip.DefaultDetour,
+		DepartAt: noon.Add(time.Duration(1+c.rand.IntN(int(c.over.Minutes()))) * time.Minute), MaxDetour: trip.DefaultDetour,
 	}.Reschedule(geo.DefaultTravel)
 }
 

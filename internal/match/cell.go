@@ -2,6 +2,7 @@ package match
 
 import (
 	"math"
+	"math/bits"
 	"time"
 
 	"github.com/golang/geo/r3"
@@ -16,6 +17,9 @@ const (
 	// narrow is how many times farther than a pair of S2 cells is wide they must be
 	// apart for a lane between them.
 	narrow = 2
+	// hours is the bit of a time, in nanoseconds, from which on legs are told apart by
+	// when they begin: 73 minutes.
+	hours = 42
 	// ahead is how many times lanes are divided across before they are along.
 	ahead = 2
 )
@@ -27,7 +31,8 @@ const (
 // Cells are pairs of S2 cells of one level as long as these are wide for how far they
 // are apart. Below that they are lanes: a ride costs little on the legs that pass by
 // its ends, whose lines are close to its own, however far they go beyond them. So a
-// lane is divided across its direction first.
+// lane is divided across its direction first. Legs that begin hours apart are told
+// apart by that before anything else.
 //
 // The extremes are of all legs that are or were here or below.
 type cell struct {
@@ -49,6 +54,7 @@ type cell struct {
 	level        int
 	lane         *lane // nil: not in a lane
 	cuts         int   // of the lane
+	hour         int   // the children differ in this bit of the time; 0: in where they are
 }
 
 // lane is what the lane cells of a pair of S2 cells are cut by.
@@ -107,8 +113,11 @@ func newCell(parent *cell, place int, in *indexed) *cell {
 	switch {
 	case parent == nil:
 		c.begins, c.ends = in.from.Parent(0), in.to.Parent(0)
-	case parent.lane != nil:
-		c.begins, c.ends, c.level, c.lane, c.cuts = parent.begins, parent.ends, parent.level, parent.lane, parent.cuts+1
+	case parent.hour > 0 || parent.lane != nil:
+		c.begins, c.ends, c.level, c.lane, c.cuts = parent.begins, parent.ends, parent.level, parent.lane, parent.cuts
+		if parent.hour == 0 {
+			c.cuts++
+		}
 	default:
 		c.level = parent.level + 1
 		c.begins, c.ends = in.from.Parent(c.level), in.to.Parent(c.level)
@@ -132,6 +141,9 @@ func (c *cell) finest() bool { return c.level+max(0, c.cuts-ahead)/2 >= finest }
 
 // which returns which of the children a leg belongs to.
 func (c *cell) which(in *indexed) int {
+	if c.hour > 0 {
+		return int(in.opens>>c.hour) & 1
+	}
 	if c.lane == nil {
 		return in.from.ChildPosition(c.level+1)<<2 | in.to.ChildPosition(c.level+1)
 	}
@@ -149,9 +161,9 @@ func (c *cell) which(in *indexed) int {
 
 // half returns in which half a place is of what is left of a lane that was cut so many times.
 func (l *lane) half(at float64, times int) int {
-	const bits = 30
+	const fine = 30
 	share := max(0, min(1, (at/l.reach+1)/2))
-	return int(share*(1<<bits-1)) >> (bits - 1 - times) & 1
+	return int(share*(1<<fine-1)) >> (fine - 1 - times) & 1
 }
 
 // child returns the cell of the next level for a leg, and makes it where missing.
@@ -165,16 +177,32 @@ func (c *cell) child(in *indexed) *cell {
 
 // divide moves the legs to cells of the next level.
 func (c *cell) divide() {
-	c.children = make([]*cell, 16)
-	if c.lane != nil {
-		c.children = c.children[:4]
+	parts := 16
+	if c.hour = c.apart(); c.hour > 0 {
+		parts = 2
+	} else if c.lane != nil {
+		parts = 4
 	}
+	c.children = make([]*cell, parts)
 	for _, in := range c.legs {
 		child := c.child(&in)
 		child.take(&in)
 		child.put(in)
 	}
 	c.legs = nil
+}
+
+// apart returns the highest bit in which the times differ that the cell's legs begin
+// at, 0 when they are not hours apart. No bit is used twice on the way to a cell.
+func (c *cell) apart() int {
+	var differ uint64
+	for i := range c.legs {
+		differ |= uint64(c.legs[i].opens ^ c.legs[0].opens)
+	}
+	if bit := bits.Len64(differ) - 1; bit >= hours {
+		return bit
+	}
+	return 0
 }
 
 // take counts a leg that is put here or below.

@@ -259,16 +259,17 @@ func checkChange(t *rapid.T, f *fleet, in insertion, ride Ride) {
 	}
 }
 
-// Many legs in one index, near each other or in lanes between two parts of town: the
-// best are found, none of a route that was removed, and the index gets empty again.
+// Many legs in one index, near each other or in lanes between two parts of town, now
+// or over some hours: the best are found, none of a route that was removed, and the index gets empty again.
 func TestIndexFollowsRoutes(t *testing.T) {
-	lanes := 0
+	var lanes, hours int
 	rapid.Check(t, func(t *rapid.T) {
 		travel := geo.DefaultTravel
 		f := newFleet(travel, 0)
 		f.now = time.Hour
 		near := rapid.SampledFrom([]float64{0, 0.0001, 0.03, 0.2, 50}).Draw(t, "degrees")
 		apart := rapid.SampledFrom([]float64{0, 0.1}).Draw(t, "apart")
+		latest := rapid.SampledFrom([]int{20, 600}).Draw(t, "minutes")
 		point := func(what string, away float64) geo.Spot {
 			return geo.Spot{Point: geo.Point{
 				Lat: 31 + away + rapid.Float64Range(0, near).Draw(t, what), Lng: 121 + rapid.Float64Range(0, near).Draw(t, what),
@@ -277,7 +278,7 @@ func TestIndexFollowsRoutes(t *testing.T) {
 		ride := func() Ride {
 			r := Ride{Order: uuid.New(), From: point("from", 0), To: point("to", apart), Seats: 1, Latest: NoLimit}
 			if rapid.Bool().Draw(t, "hurries") {
-				r.Earliest = time.Hour + time.Duration(rapid.IntRange(-10, 10).Draw(t, "earliest"))*time.Minute
+				r.Earliest = time.Hour + time.Duration(rapid.IntRange(-10, latest/2).Draw(t, "earliest"))*time.Minute
 				r.Latest = r.Earliest + travel.Leg(r.From, r.To).Duration + time.Duration(rapid.IntRange(0, 40).Draw(t, "patience"))*time.Minute
 			}
 			return r
@@ -285,7 +286,7 @@ func TestIndexFollowsRoutes(t *testing.T) {
 		ids := make([]uuid.UUID, rapid.IntRange(1, 3*fullCell).Draw(t, "vehicles"))
 		for i := range ids {
 			ids[i][0], ids[i][1] = byte(i>>8), byte(i)
-			p := Path{ID: ids[i], Seats: 4, Start: point("start", 0), StartAt: time.Hour + time.Duration(rapid.IntRange(-1, 20).Draw(t, "leaves"))*time.Minute}
+			p := Path{ID: ids[i], Seats: 4, Start: point("start", 0), StartAt: time.Hour + time.Duration(rapid.IntRange(-1, latest).Draw(t, "leaves"))*time.Minute}
 			if rapid.Bool().Draw(t, "goes home") {
 				end := point("end", apart)
 				p.End, p.EndBy = &end, NoLimit
@@ -308,7 +309,8 @@ func TestIndexFollowsRoutes(t *testing.T) {
 				}
 			}
 		}
-		lanes += laneCells(f.index)
+		l, h := divided(f.index)
+		lanes, hours = lanes+l, hours+h
 		checkFound(t, f, ride(), rapid.SampledFrom([]int{1, 3, len(ids)}).Draw(t, "most"))
 		for id := range f.routes {
 			f.drop(id)
@@ -317,8 +319,8 @@ func TestIndexFollowsRoutes(t *testing.T) {
 			t.Fatal("cells are left in an empty index")
 		}
 	})
-	if lanes == 0 {
-		t.Error("no lane was ever divided")
+	if lanes == 0 || hours == 0 {
+		t.Errorf("%d lanes and %d cells of hours were divided", lanes, hours)
 	}
 }
 
@@ -343,15 +345,17 @@ func checkFound(t *rapid.T, f *fleet, ride Ride, most int) {
 	}
 }
 
-// laneCells counts the cells of lanes that are divided.
-func laneCells(x *index) (n int) {
+// divided counts the cells that are divided as lanes, and by hours.
+func divided(x *index) (lanes, hours int) {
 	var count func(c *cell)
 	count = func(c *cell) {
-		if c == nil {
+		switch {
+		case c == nil || c.children == nil:
 			return
-		}
-		if c.lane != nil && c.children != nil {
-			n++
+		case c.hour > 0:
+			hours++
+		case c.lane != nil:
+			lanes++
 		}
 		for _, child := range c.children {
 			count(child)
@@ -364,5 +368,5 @@ func laneCells(x *index) (n int) {
 			}
 		}
 	}
-	return n
+	return lanes, hours
 }
