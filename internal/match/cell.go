@@ -136,8 +136,8 @@ func (c *cell) cutFrom() *lane {
 	return &lane{frameAlong(begin, end), begin, end, reach}
 }
 
-// finest reports whether a cell is divided no more.
-func (c *cell) finest() bool { return c.level+max(0, c.cuts-ahead)/2 >= finest }
+// smallest reports whether a cell is divided no more.
+func (c *cell) smallest() bool { return c.level+max(0, c.cuts-ahead)/2 >= finest }
 
 // which returns which of the children a leg belongs to.
 func (c *cell) which(in *indexed) int {
@@ -222,13 +222,14 @@ func (c *cell) put(in indexed) {
 	in.route.stands.legs[in.leg] = spot{c, len(c.legs) - 1}
 }
 
-// way returns the least that it takes from a begin of the cell's legs to one place and
-// from another to where they lead, and how much less than both together the legs take
-// at most, what they take between the two places left out.
+// way returns the least that it takes from a begin of the cell's legs to one place,
+// and from another to where they lead, and by how much both together are longer than
+// any of the legs.
 //
-// The way from begin to end is as long as it leads along, and c.more at most. How much
-// longer than that the way by a place is grows with how far aside of it the leg passes,
-// and falls with how far the leg begins behind it or ends beyond.
+// A leg is as long as it leads along the frame, and c.more at most. The way over the
+// first place leads as far along, and is longer the farther it is aside and the less
+// the leg begins behind it; so is the way from the second. Between the two places lies
+// what they are apart along the frame, which may make the result negative.
 func (c *cell) way(from, to r3.Vector) (there, back, aside float64) {
 	p, q := c.frame.of(from), c.frame.of(to)
 	a, b := c.begin.off(p), c.end.off(q)

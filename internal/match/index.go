@@ -10,10 +10,8 @@ import (
 )
 
 // index finds the legs on which a ride can be picked up, those first on which it can
-// cost least. A leg stands in a cell of a tree with all legs that begin in the same
-// S2 cell and lead to the same S2 cell: what they have in common bounds from below
-// what a ride costs on any of them, and from above the time there is for it. A cell
-// that becomes full is divided into cells of the next level.
+// cost least. A leg stands in a cell of a tree with others like it, and a cell that
+// becomes full is divided.
 //
 // Lengths are those straight through the earth, as parts of its radius; a time is
 // the length that is driven in it as fast as can be.
@@ -152,7 +150,7 @@ func (t *tree) add(in indexed) {
 		c = c.child(&in)
 	}
 	c.put(in)
-	if len(c.legs) > fullCell && !c.finest() {
+	if len(c.legs) > fullCell && !c.smallest() {
 		c.divide()
 	}
 }
