@@ -20,7 +20,7 @@ import (
 type searcher struct {
 	inserter
 	travel   geo.Travel
-	from, to r3.Vector // pickup and dropoff on the unit sphere
+	from, to r3.Vector    // pickup and dropoff on the unit sphere
 	ends     [3]r3.Vector // by tree: what a ride adds on a leg ends there
 	lastPick time.Duration
 
