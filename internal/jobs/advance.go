@@ -163,9 +163,8 @@ func (s step) memberEnd() memberEnd {
 // jobs was taken up again.
 func (c *core) steps(tx *db.Tx, over []stageRef) ([]step, error) {
 	ids := make([]uuid.UUID, len(over))
-	ended := map[stageRef]bool{}
 	for i, ref := range over {
-		ids[i], ended[ref] = ref.flow, true
+		ids[i] = ref.flow
 	}
 	var flows []flowRow
 	err := tx.Clauses(db.ForUpdate).Select("id, batch_id, nests, state, branch, stage, verdict, cause, finished_at").
@@ -175,7 +174,8 @@ func (c *core) steps(tx *db.Tx, over []stageRef) ([]step, error) {
 	}
 	var steps []step
 	for _, f := range flows {
-		if !ended[stageRef{f.ID, f.Branch, f.Stage}] {
+		var current bool
+		if f.Stage, current = f.reached(over); !current {
 			continue
 		}
 		switch f.State {
@@ -188,6 +188,17 @@ func (c *core) steps(tx *db.Tx, over []stageRef) ([]step, error) {
 		}
 	}
 	return steps, nil
+}
+
+// reached returns which of the stages that are over the flow had reached. That is
+// not before the stage its row says, and later where plain jobs followed each other.
+func (f *flowRow) reached(over []stageRef) (stage int, ok bool) {
+	for _, ref := range over {
+		if ref.flow == f.ID && ref.branch == f.Branch && ref.stage >= f.Stage {
+			return ref.stage, true
+		}
+	}
+	return 0, false
 }
 
 // inIDOrder returns the stages by the ids of their flows.

@@ -42,10 +42,22 @@ func (a *Attempt) Key() string { return a.JobID.String() }
 // When another run of the same job was faster, or the job was taken away, Done
 // returns ErrSuperseded and fn's effect is not recorded.
 func (a *Attempt) Done(ctx context.Context, fn func(tx *db.Tx) error) error {
+	return a.conclude(ctx, &ending{row: a.row, state: jobDone, effect: fn})
+}
+
+// DoneTogether is Done for an effect that is small and hardly ever refused: it may
+// share its transaction with those of jobs that end at the same time. When one of
+// them returns an error, or the commit fails, each is tried by itself, so fn may run
+// twice, as it may after a deadlock.
+func (a *Attempt) DoneTogether(ctx context.Context, fn func(tx *db.Tx) error) error {
+	return a.conclude(ctx, &ending{row: a.row, state: jobDone, effect: fn, shares: true})
+}
+
+func (a *Attempt) conclude(ctx context.Context, e *ending) error {
 	if a.done.Load() {
 		return errors.New("jobs: Done called twice in one attempt")
 	}
-	if err := a.core.conclude(ctx, &ending{row: a.row, state: jobDone, effect: fn}); err != nil {
+	if err := a.core.conclude(ctx, e); err != nil {
 		return err
 	}
 	a.done.Store(true)

@@ -15,8 +15,8 @@ import (
 	"github.com/spotpool/spotpool/internal/fault"
 )
 
-// ending is how one job ends. One without an effect can be written in a group;
-// an effect could fail and take the others with it.
+// ending is how one job ends. One without an effect can be written in a group, and
+// one whose effect is expected to succeed: one that fails takes the others with it.
 type ending struct {
 	row      *jobRow
 	state    string // done, failed or skipped
@@ -24,6 +24,7 @@ type ending struct {
 	attempts int                   // that have failed, when it failed
 	cause    error                 // why it failed
 	effect   func(tx *db.Tx) error // recorded with it; a failure has one, others may
+	shares   bool                  // the effect may be recorded with others
 	answer   chan error
 }
 
@@ -35,11 +36,11 @@ const groupTimeout = 3 * time.Second
 const groupMost = 200
 
 // conclude records the ending and moves the job's flow on, in one transaction:
-// its own when it has an effect, else one that it shares with the endings that
-// come at the same time. It returns ErrSuperseded when the job had ended, or was
+// its own when it has an effect that does not share, else one that it shares with
+// the endings that come at the same time. It returns ErrSuperseded when the job had ended, or was
 // started anew, before.
 func (c *core) conclude(ctx context.Context, e *ending) error {
-	if e.effect != nil {
+	if e.effect != nil && !e.shares {
 		return c.end(ctx, e)
 	}
 	e.answer = make(chan error, 1)
@@ -51,7 +52,7 @@ func (c *core) conclude(ctx context.Context, e *ending) error {
 
 var errClosed = errors.New("jobs: the queue is closed")
 
-// endTogether records a group of plain endings. When the group fails as a whole,
+// endTogether records a group of endings. When the group fails as a whole,
 // each is tried by itself, so that one cannot keep the others from being recorded.
 func (c *core) endTogether(group []*ending) {
 	// A job delivered twice at the same time may end twice in one group.
@@ -102,8 +103,7 @@ func (c *core) end(ctx context.Context, e *ending) error {
 	return c.db.Tx(ctx, record)
 }
 
-// endAll records endings, of which only a single one may have an effect, and
-// moves their flows on.
+// endAll records endings and moves their flows on.
 func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 	plain, es := split(es, (*ending).plain)
 	if len(plain) > 0 {
@@ -121,7 +121,7 @@ func (c *core) endAll(tx *db.Tx, es []*ending) (err error) {
 	var ends []memberEnd
 	for _, e := range es {
 		if e.effect != nil {
-			if err := e.effect(tx); err != nil {
+			if err := caught(func() error { return e.effect(tx) }); err != nil {
 				return err
 			}
 		}
@@ -186,7 +186,7 @@ type how struct {
 	generation  int
 }
 
-// endGroup is endOne for endings without effect, those that end alike in one
+// endGroup is endOne for several endings, those that end alike in one
 // statement. It returns errContested when not all of them may end.
 func (c *core) endGroup(tx *db.Tx, es []*ending) error {
 	alike := map[how][]uuid.UUID{}

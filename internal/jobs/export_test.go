@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/spotpool/spotpool/internal/db"
 )
 
 // RunDelivery makes the run that a delivery of the job from Redis would cause.
@@ -22,22 +23,26 @@ func (w *Worker) RunDelivery(ctx context.Context, id uuid.UUID, generation int) 
 	return nil
 }
 
-// EndTogether ends jobs as done in one group, as those are that end at the same time.
-func (s *System) EndTogether(ctx context.Context, ids ...uuid.UUID) error {
+// EndTogether ends jobs as done in one group, as those are that end at the same time,
+// with the effect, if there is one. It returns what each is told.
+func (s *System) EndTogether(ctx context.Context, effect func(tx *db.Tx, id uuid.UUID) error, ids ...uuid.UUID) ([]error, error) {
 	group := make([]*ending, len(ids))
 	for i, id := range ids {
 		row, err := s.core.load(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		group[i] = &ending{row: row, state: jobDone, answer: make(chan error, 1)}
+		if effect != nil {
+			group[i].effect = func(tx *db.Tx) error { return effect(tx, id) }
+		}
 	}
 	s.core.endTogether(group)
-	var errs []error
-	for _, e := range group {
-		errs = append(errs, <-e.answer)
+	told := make([]error, len(ids))
+	for i, e := range group {
+		told[i] = <-e.answer
 	}
-	return errors.Join(errs...)
+	return told, nil
 }
 
 // RestoreQueues is what the sweep does about queues that Redis may have forgotten.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -113,6 +114,16 @@ func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // maxStack is how much of a stack is kept, in bytes.
 const maxStack = 16 << 10
+
+// caught calls fn and returns its panic as an error.
+func caught(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicked{p, string(debug.Stack())}
+		}
+	}()
+	return fn()
+}
 
 // stackOf returns the goroutine's stack when the attempt panicked, else what
 // each error of the chain adds, outermost first: errors carry no stack in Go.

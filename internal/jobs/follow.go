@@ -112,39 +112,28 @@ func idsAfter(es []*ending) (ids []uuid.UUID) {
 	return ids
 }
 
-// moveFlows writes down where the flows of the endings stand now, those that stand
-// alike in one statement, and has the jobs that come next delivered.
+// moveFlows has the jobs that come next delivered and ends the flows that have none.
+// Flows that go on stay as they are: who stops one ends the job that waits, too.
 func (c *core) moveFlows(tx *db.Tx, es []*ending, now time.Time) error {
-	type place struct {
-		stage int
-		last  bool
-	}
-	flows := map[place][]uuid.UUID{}
 	var begun []jobRow
+	var over []uuid.UUID
 	for _, e := range es {
 		next := e.row.next
-		at := place{e.row.Stage, next.job == nil}
-		flows[at] = append(flows[at], e.row.FlowID.UUID)
-		if next.job != nil {
-			row := *next.job
-			row.begin(now)
-			row.whole, row.FlowState = next.whole, flowRunning
-			begun = append(begun, row)
+		if next.job == nil {
+			over = append(over, e.row.FlowID.UUID)
+			continue
 		}
-	}
-	for at, ids := range flows {
-		how, args := "stage = stage + 1", []any{}
-		if at.last {
-			how, args = "state = 'done', finished_at = ?", append(args, now)
-		}
-		err := changeEach(tx, len(ids), "UPDATE flows SET "+how+" WHERE id IN ? AND state = 'running' AND branch = 'main' AND stage = ?",
-			append(args, ids, at.stage)...)
-		if err != nil {
-			return err
-		}
+		row := *next.job
+		row.begin(now)
+		row.whole, row.FlowState = next.whole, flowRunning
+		begun = append(begun, row)
 	}
 	c.deliverAfter(tx, begun)
-	return nil
+	if len(over) == 0 {
+		return nil
+	}
+	return changeEach(tx, len(over), "UPDATE flows SET state = 'done', finished_at = ? WHERE id IN ? AND state = 'running' AND branch = 'main'",
+		now, over)
 }
 
 // changeEach runs a statement that is to change n rows, and returns errContested

@@ -3,7 +3,9 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,13 +31,66 @@ func TestTwoStagesOfAFlowEndInOneGroup(t *testing.T) {
 	if err := h.System.Admin().Retry(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.System.EndTogether(t.Context(), first, last); err != nil {
-		t.Fatal(err)
+	if told, err := h.System.EndTogether(t.Context(), nil, first, last); errors.Join(append(told, err)...) != nil {
+		t.Fatal(told, err)
 	}
 	if v := h.Flow(subject); v.State != "done" {
 		t.Errorf("the flow is %s: %s", v.State, outline(v))
 	}
 	assertAudit(t, h)
+}
+
+// An effect that fails, or panics, undoes what the group did; each is tried by
+// itself then, and the others are recorded, once.
+func TestEffectsThatAreRecordedTogether(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		bad   func() error
+		runs  int // of a good effect
+		tells string
+	}{
+		{"all succeed", func() error { return nil }, 1, "<nil>"},
+		{"one fails", func() error { return errors.New("no") }, 2, "no"},
+		{"one panics", func() error { panic("oh") }, 2, "panic: oh"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := jobstest.NewSync(t)
+			waits := handle(h, "waits", func(context.Context, *jobs.Attempt) error { return jobs.Release(time.Hour, "later") })
+			mark := handle(h, "mark", func(context.Context, *jobs.Attempt) error { return nil })
+			var ids []uuid.UUID
+			for range 3 {
+				ids = append(ids, h.Flow(h.Start(jobs.Chain(waits))).Stages[0].Jobs[0].ID)
+			}
+			runs := map[uuid.UUID]int{}
+			var mu sync.Mutex
+			told, err := h.System.EndTogether(t.Context(), func(tx *db.Tx, id uuid.UUID) error {
+				mu.Lock()
+				runs[id]++
+				mu.Unlock()
+				if id == ids[1] {
+					if err := c.bad(); err != nil {
+						return err
+					}
+				}
+				return h.Client.Dispatch(tx, mark)
+			}, ids...)
+			if err != nil || told[0] != nil || told[2] != nil || fmt.Sprint(told[1]) != c.tells {
+				t.Fatalf("told %v, %v", told, err)
+			}
+			if runs[ids[0]] != c.runs {
+				t.Errorf("the effect of the first ran %d times, want %d", runs[ids[0]], c.runs)
+			}
+			h.Drain()
+			want := 3
+			if told[1] != nil {
+				want = 2
+			}
+			if got := h.Events()["mark done"]; got != want {
+				t.Errorf("%d effects were recorded, want %d", got, want)
+			}
+			assertAudit(t, h)
+		})
+	}
 }
 
 func TestUndoLeavesAnOlderFlowAlone(t *testing.T) {

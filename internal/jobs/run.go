@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -241,14 +240,7 @@ func (w *Worker) call(ctx context.Context, k *kind, a *Attempt) error {
 	defer cancel()
 	run := wrap(k.run, w.registry.global)
 	result := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				result <- &panicked{p, string(debug.Stack())}
-			}
-		}()
-		result <- run(ctx, a)
-	}()
+	go func() { result <- caught(func() error { return run(ctx, a) }) }()
 	select {
 	case err := <-result:
 		return err

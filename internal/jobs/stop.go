@@ -68,7 +68,7 @@ func (c *core) skipWaiting(tx *db.Tx, flow uuid.UUID, branch string) error {
 	if err := tx.Raw("SELECT state, branch, stage, nests FROM flows WHERE id = ?", flow).Take(&row).Error; err != nil {
 		return err
 	}
-	begun := row.Stage // the last stage of the branch that has begun
+	begun := row.Stage // no batch lies between it and the last stage that has begun
 	if row.Branch != branch || row.State == flowSkipped {
 		begun = -1
 	}

@@ -50,7 +50,7 @@ type flowRow struct {
 	Sentence    string
 	State       string
 	Branch      string
-	Stage       int
+	Stage       int    // that it has reached, or one with only plain jobs up to there
 	Verdict     string // what the flow ends as when it was stopped: failed or cancelled
 	Cause       string
 	CreatedAt   time.Time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -184,6 +185,21 @@ func TestRefreshFollowsTheSource(t *testing.T) {
 	}
 	if len(board.versions) != 3 {
 		t.Errorf("%d versions are kept, want those of the 3 trips", len(board.versions))
+	}
+}
+
+func TestRefreshReadsManyTrips(t *testing.T) {
+	source := newShelf()
+	for range loaders*loadChunk + 1 {
+		source.put(leaving(30))
+	}
+	board := newTestBoard(source, clock.NewFake(noon))
+	if err := board.Refresh(t.Context()); err != nil || board.Len() != len(source.trips) {
+		t.Errorf("%v, %d trips on the board, want %d", err, board.Len(), len(source.trips))
+	}
+	source.err = errors.New("the database is away")
+	if err := board.Reload(t.Context(), slices.Collect(maps.Keys(source.trips))...); !errors.Is(err, source.err) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -260,54 +259,59 @@ func checkChange(t *rapid.T, f *fleet, in insertion, ride Ride) {
 	}
 }
 
-// Many legs in one index: all of them are found again, and none that was removed.
+// Many legs in one index, near each other or in lanes between two parts of town, now
+// or over some hours: the best are found, none of a route that was removed, and the index gets empty again.
 func TestIndexFollowsRoutes(t *testing.T) {
+	var lanes, hours int
 	rapid.Check(t, func(t *rapid.T) {
 		travel := geo.DefaultTravel
 		f := newFleet(travel, 0)
-		near := rapid.SampledFrom([]float64{0, 0.0001, 0.2, 50}).Draw(t, "degrees")
-		point := func(what string) geo.Spot {
+		f.now = time.Hour
+		near := rapid.SampledFrom([]float64{0, 0.0001, 0.03, 0.2, 50}).Draw(t, "degrees")
+		apart := rapid.SampledFrom([]float64{0, 0.1}).Draw(t, "apart")
+		latest := rapid.SampledFrom([]int{20, 600}).Draw(t, "minutes")
+		point := func(what string, away float64) geo.Spot {
 			return geo.Spot{Point: geo.Point{
-				Lat: 31 + rapid.Float64Range(0, near).Draw(t, what), Lng: 121 + rapid.Float64Range(0, near).Draw(t, what),
+				Lat: 31 + away + rapid.Float64Range(0, near).Draw(t, what), Lng: 121 + rapid.Float64Range(0, near).Draw(t, what),
 			}}
+		}
+		ride := func() Ride {
+			r := Ride{Order: uuid.New(), From: point("from", 0), To: point("to", apart), Seats: 1, Latest: NoLimit}
+			if rapid.Bool().Draw(t, "hurries") {
+				r.Earliest = time.Hour + time.Duration(rapid.IntRange(-10, latest/2).Draw(t, "earliest"))*time.Minute
+				r.Latest = r.Earliest + travel.Leg(r.From, r.To).Duration + time.Duration(rapid.IntRange(0, 40).Draw(t, "patience"))*time.Minute
+			}
+			return r
 		}
 		ids := make([]uuid.UUID, rapid.IntRange(1, 3*fullCell).Draw(t, "vehicles"))
 		for i := range ids {
 			ids[i][0], ids[i][1] = byte(i>>8), byte(i)
-			p := Path{ID: ids[i], Seats: 4, Start: point("start"), StartAt: time.Hour}
+			p := Path{ID: ids[i], Seats: 4, Start: point("start", 0), StartAt: time.Hour + time.Duration(rapid.IntRange(-1, latest).Draw(t, "leaves"))*time.Minute}
 			if rapid.Bool().Draw(t, "goes home") {
-				end := point("end")
+				end := point("end", apart)
 				p.End, p.EndBy = &end, NoLimit
+				if rapid.Bool().Draw(t, "limited") {
+					p.EndBy = p.StartAt + travel.Leg(p.Start, end).Duration + time.Duration(rapid.IntRange(0, 40).Draw(t, "detour"))*time.Minute
+				}
 			}
 			f.set(newRoute(p, travel))
 		}
 		for _, id := range ids {
-			switch rapid.IntRange(0, 2).Draw(t, "then") {
+			switch rapid.IntRange(0, 3).Draw(t, "then") {
 			case 0:
 				f.drop(id)
 			case 1:
-				f.set(f.routes[id].from(point("moved"), time.Hour, travel))
+				f.set(f.routes[id].from(point("moved", 0), time.Hour, travel))
+			case 2:
+				r := ride()
+				if found := f.find(r, 1, NoLimit); len(found) > 0 {
+					f.insert(r, found[0])
+				}
 			}
 		}
-		f.now = time.Hour
-		ride := Ride{From: point("from"), To: point("to"), Seats: 1, Latest: NoLimit}
-		var want []string
-		for _, r := range f.routes {
-			f.search.begin(travel, ride, f.now)
-			f.search.start(f.index)
-			f.search.consider(r)
-			in := f.search.best()
-			want = append(want, fmt.Sprint(in.cost, r.path.ID))
-		}
-		var got []string
-		for _, in := range f.find(ride, len(ids), NoLimit) {
-			got = append(got, fmt.Sprint(in.cost, in.route.path.ID))
-		}
-		slices.Sort(want)
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Fatalf("found %v\nwant  %v", got, want)
-		}
+		l, h := divided(f.index)
+		lanes, hours = lanes+l, hours+h
+		checkFound(t, f, ride(), rapid.SampledFrom([]int{1, 3, len(ids)}).Draw(t, "most"))
 		for id := range f.routes {
 			f.drop(id)
 		}
@@ -315,4 +319,54 @@ func TestIndexFollowsRoutes(t *testing.T) {
 			t.Fatal("cells are left in an empty index")
 		}
 	})
+	if lanes == 0 || hours == 0 {
+		t.Errorf("%d lanes and %d cells of hours were divided", lanes, hours)
+	}
+}
+
+// checkFound compares what is found with the best of all routes.
+func checkFound(t *rapid.T, f *fleet, ride Ride, most int) {
+	var all []insertion
+	for _, r := range f.routes {
+		f.search.begin(f.travel, ride, f.now)
+		f.search.start(f.index)
+		f.search.consider(r)
+		all = append(all, f.search.found...)
+	}
+	slices.SortFunc(all, func(a, b insertion) int {
+		if a.betterThan(b) {
+			return -1
+		}
+		return 1
+	})
+	found := slices.Clone(f.find(ride, most, NoLimit))
+	if want := all[:min(most, len(all))]; !slices.Equal(found, want) {
+		t.Fatalf("found %v\nwant  %v", found, want)
+	}
+}
+
+// divided counts the cells that are divided as lanes, and by hours.
+func divided(x *index) (lanes, hours int) {
+	var count func(c *cell)
+	count = func(c *cell) {
+		switch {
+		case c == nil || c.children == nil:
+			return
+		case c.hour > 0:
+			hours++
+		case c.lane != nil:
+			lanes++
+		}
+		for _, child := range c.children {
+			count(child)
+		}
+	}
+	for i := range x.trees {
+		for j := range x.trees[i] {
+			for _, root := range x.trees[i][j] {
+				count(root)
+			}
+		}
+	}
+	return lanes, hours
 }

@@ -1,10 +1,8 @@
 package match
 
-import "time"
-
 // prospect is something that may hold an insertion, and the least that it costs.
 type prospect struct {
-	least  time.Duration
+	least  float64 // as a length
 	cell   *cell
 	tree   int
 	route  *route

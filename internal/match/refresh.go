@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -16,6 +17,7 @@ const (
 	pollEvery   = 200 * time.Millisecond
 	readTimeout = 10 * time.Second // of one refresh; what it has read by then is kept
 	loadChunk   = 500              // trips read by one query
+	loaders     = 4                // queries at a time
 
 	// overlap is how far each refresh looks back beyond the one before it: it
 	// covers commits that came late and clocks that disagree.
@@ -164,21 +166,29 @@ func (b *Board) behind(marks []trip.Mark, full bool) (ids []uuid.UUID) {
 
 // Reload brings the named trips up to date and drops those that are no more.
 func (b *Board) Reload(ctx context.Context, ids ...uuid.UUID) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(loaders)
 	for chunk := range slices.Chunk(ids, loadChunk) {
-		trips, err := b.source.Load(ctx, chunk...)
-		if err != nil {
-			return err
-		}
-		gone := map[uuid.UUID]bool{}
-		for _, id := range chunk {
-			gone[id] = true
-		}
-		for _, t := range trips {
-			b.Put(t)
-			delete(gone, t.ID)
-		}
-		b.forget(gone)
+		group.Go(func() error { return b.load(ctx, chunk) })
 	}
+	return group.Wait()
+}
+
+// load brings some trips up to date.
+func (b *Board) load(ctx context.Context, ids []uuid.UUID) error {
+	trips, err := b.source.Load(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	gone := map[uuid.UUID]bool{}
+	for _, id := range ids {
+		gone[id] = true
+	}
+	for _, t := range trips {
+		b.Put(t)
+		delete(gone, t.ID)
+	}
+	b.forget(gone)
 	return nil
 }
 

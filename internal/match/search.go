@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math"
 	"time"
 
 	"github.com/golang/geo/r3"
@@ -19,7 +20,8 @@ import (
 type searcher struct {
 	inserter
 	travel   geo.Travel
-	from, to r3.Vector // pickup and dropoff on the unit sphere
+	from, to r3.Vector    // pickup and dropoff on the unit sphere
+	ends     [3]r3.Vector // by tree: what a ride adds on a leg ends there
 	lastPick time.Duration
 
 	perNano      float64 // length of the index's
@@ -28,6 +30,7 @@ type searcher struct {
 	limit time.Duration // insertions that cost more are of no use
 	most  int           // of the insertions to find, at most one a route
 	found []insertion   // best first
+	worst float64       // length of what an insertion may cost to be among them, and a little more
 	heap  []prospect
 	seen  []uint32 // by slot: the turn in which the route was seen
 	turn  uint32
@@ -41,10 +44,12 @@ func (s *searcher) begin(travel geo.Travel, ride Ride, now time.Duration) bool {
 	s.travel, s.ride, s.now = travel, ride, now
 	s.limit, s.most, s.found = NoLimit, 1, s.found[:0]
 	s.from, s.to = vector(ride.From.Point), vector(ride.To.Point)
+	s.ends = [3]r3.Vector{homing: s.to, goes: s.from, stays: s.from}
 	s.across = travel.Leg(ride.From, ride.To).Duration
 	s.perNano = perNano(travel)
-	s.acrossLength = float64(s.across) * s.perNano
+	s.acrossLength = s.length(s.across)
 	s.lastPick = ride.Latest - s.across
+	s.settle()
 	return s.across < geo.Unreachable.Duration && max(now, ride.Earliest) <= s.lastPick
 }
 
@@ -76,6 +81,7 @@ func (s *searcher) search(x *index) {
 // start forgets what the last search has seen.
 func (s *searcher) start(x *index) {
 	s.heap = s.heap[:0]
+	s.settle()
 	if n := len(x.slots); n > len(s.seen) {
 		s.seen = append(s.seen, make([]uint32, n-len(s.seen))...)
 	}
@@ -85,39 +91,47 @@ func (s *searcher) start(x *index) {
 	}
 }
 
-// hopeless reports whether nothing of that cost can be among the best.
-func (s *searcher) hopeless(least time.Duration) bool {
-	return least > s.limit || len(s.found) == s.most && least > s.found[len(s.found)-1].cost
+// settle works out what an insertion may cost now.
+func (s *searcher) settle() {
+	worst := s.limit
+	if len(s.found) == s.most {
+		worst = min(worst, s.found[len(s.found)-1].cost)
+	}
+	s.worst = s.length(worst) + rounding
 }
+
+// hopeless reports whether nothing that costs at least so much can be among the best.
+func (s *searcher) hopeless(least float64) bool { return least > s.worst }
 
 // open looks into a cell.
 func (s *searcher) open(c *cell, tree int) {
-	if c.divided {
+	if c.children != nil {
 		for _, child := range c.children {
 			s.pushCell(child, tree)
 		}
 		return
 	}
-	first := prospect{least: NoLimit}
+	first := prospect{least: math.Inf(1)}
 	for i := range c.legs {
 		in := &c.legs[i]
 		if in.opens > s.lastPick || in.shuts < s.ride.Earliest {
 			continue
 		}
-		least, ok := s.leastOn(in, tree)
-		if p := (prospect{least: s.duration(least), route: in.route}); ok && !s.hopeless(p.least) {
-			s.push(p)
-			if p.before(&first) {
-				first = p
-			}
+		least := s.leastOn(in, tree)
+		if s.hopeless(least) {
+			continue
+		}
+		s.push(prospect{least: least, route: in.route})
+		if least < first.least {
+			first = prospect{least: least, route: in.route}
 		}
 	}
-	if first.route != nil && len(s.found) < s.most {
+	if first.route != nil {
 		s.glance(first.route) // so that there is something to be better than
 	}
 }
 
-// rounding is what lengths are shortened by against rounding: a metre.
+// rounding is what lengths may be wrong by: a metre.
 const rounding = 1 / geo.EarthRadius
 
 // pushCell puts a cell under the least cost of a pickup on a leg in it.
@@ -125,58 +139,64 @@ func (s *searcher) pushCell(c *cell, tree int) {
 	if c == nil || c.opens > s.lastPick || c.shuts < s.ride.Earliest {
 		return
 	}
-	to := c.begins.distance(s.from)
+	to, back, aside := c.way(s.from, s.ends[tree])
 	if to > s.until(c.opens) {
 		return
 	}
 	var over, wait float64
 	switch tree {
 	case homing:
-		over, wait = s.acrossLength+c.ends.distance(s.to), s.early(c.last)
+		over, wait = s.acrossLength+back, s.early(c.last)
+		aside += s.acrossLength
 	case goes:
-		over, wait = c.ends.distance(s.from), s.early(c.last)
+		over, wait = back, s.early(c.last)
 	case stays:
-		over = s.acrossLength
+		over, aside = s.acrossLength, math.Inf(-1)
 	}
 	if tree != stays && max(to, wait)+over > c.span+rounding {
 		return
 	}
-	if least := s.duration(to + over - c.drive); !s.hopeless(least) {
+	if least := max(to+over-c.drive, aside); !s.hopeless(least) {
 		s.push(prospect{least: least, cell: c, tree: tree})
 	}
 }
 
-// leastOn returns the least that a pickup on the leg adds, and whether there may be
-// time for it: on the leg, and from its begin over pickup and dropoff to the
-// route's end.
-func (s *searcher) leastOn(in *indexed, tree int) (least float64, ok bool) {
+// leastOn returns the least that a pickup on the leg adds, infinite when there is no
+// time for it: on the leg, or from its begin over pickup and dropoff to the route's end.
+func (s *searcher) leastOn(in *indexed, tree int) float64 {
 	to := in.begin.Sub(s.from).Norm()
-	if to > s.until(in.opens) {
-		return 0, false
-	}
-	over, left := s.acrossLength, max(to, s.early(in.opens))
+	over, left := to+s.acrossLength, max(to, s.early(in.opens))
 	if tree == homing {
-		over += in.finish.Sub(s.to).Norm()
-		if left+over > in.whole+rounding {
-			return 0, false
+		home := in.finish.Sub(s.to).Norm()
+		if over += home; s.hopeless(over-in.rest) || left+s.acrossLength+home > in.whole+rounding {
+			return math.Inf(1)
 		}
 	}
+	if to > s.until(in.opens) {
+		return math.Inf(1)
+	}
 	if tree == stays {
-		return to + over, true
+		return over
 	}
 	back := in.end.Sub(s.from).Norm()
-	return max(to+over-in.rest, to+back-in.drive), left+back <= in.span+rounding
+	if left+back > in.span+rounding {
+		return math.Inf(1)
+	}
+	return max(over-in.rest, to+back-in.drive)
 }
 
 // until returns how far it may be from the begin of a leg to the pickup at most.
 func (s *searcher) until(opens time.Duration) float64 {
-	return float64(s.lastPick-max(opens, s.now))*s.perNano + rounding
+	return s.length(s.lastPick-max(opens, s.now)) + rounding
 }
 
 // early returns how far a vehicle could get before the ride may be picked up.
 func (s *searcher) early(opens time.Duration) float64 {
-	return float64(s.ride.Earliest-opens) * s.perNano
+	return s.length(s.ride.Earliest - opens)
 }
+
+// length returns how far a vehicle gets in a time, as fast as can be.
+func (s *searcher) length(d time.Duration) float64 { return float64(d) * s.perNano }
 
 // duration returns how long a length takes at least.
 func (s *searcher) duration(length float64) time.Duration {
@@ -188,17 +208,32 @@ func nanos(n float64) time.Duration { return time.Duration(min(n, float64(NoLimi
 
 // pushRoute puts a route under the least cost of an insertion into it.
 func (s *searcher) pushRoute(r *route) {
+	if least, ok := s.promises(r); ok {
+		s.push(prospect{least: least, route: r, worked: true})
+	}
+}
+
+// glance considers a route before its turn.
+func (s *searcher) glance(r *route) {
+	if _, ok := s.promises(r); ok {
+		s.work(r)
+	}
+}
+
+// promises returns what an insertion into a route costs at least, as the crow flies;
+// not ok when that is too much or the route was seen before.
+func (s *searcher) promises(r *route) (least float64, ok bool) {
 	if s.seen[r.stands.slot] == s.turn {
-		return
+		return 0, false
 	}
 	s.seen[r.stands.slot] = s.turn
 	if s.blink != nil && s.blink() || !s.suits(r) {
-		return
+		return 0, false
 	}
 	s.estimate(r)
-	if in := s.inserter.into(r); in.route != nil && !s.hopeless(in.cost) {
-		s.push(prospect{least: in.cost, route: r, worked: true})
-	}
+	in := s.inserter.into(r)
+	least = s.length(in.cost)
+	return least, in.route != nil && !s.hopeless(least)
 }
 
 // suits reports whether the route has room for two more stops, and keeps its promises.
@@ -230,23 +265,16 @@ func (s *searcher) crow(v *visit, p r3.Vector) time.Duration {
 	return max(0, s.duration(v.vector.Sub(p).Norm()))
 }
 
-// glance considers a route before its turn.
-func (s *searcher) glance(r *route) {
-	if s.seen[r.stands.slot] == s.turn {
-		return
-	}
-	s.seen[r.stands.slot] = s.turn
-	if s.blink == nil || !s.blink() {
-		s.consider(r)
+// consider compares the best found so far with the best insertion into the route.
+func (s *searcher) consider(r *route) {
+	if s.suits(r) {
+		s.estimate(r)
+		s.work(r)
 	}
 }
 
-// consider compares the best found so far with the best insertion into the route.
-func (s *searcher) consider(r *route) {
-	if !s.suits(r) {
-		return
-	}
-	s.estimate(r)
+// work replaces the estimates of a route by travel times where they may matter.
+func (s *searcher) work(r *route) {
 	for k := range s.pickups {
 		s.ask(r, k, &s.pickups[k], s.ride.From)
 		s.ask(r, k, &s.dropoffs[k], s.ride.To)
@@ -270,6 +298,7 @@ func (s *searcher) keep(in insertion) {
 		s.found[i] = s.found[i-1]
 	}
 	s.found[i] = in
+	s.settle()
 }
 
 // best returns the best insertion found; its route is nil when there is none.
@@ -301,7 +330,7 @@ func (s *searcher) ask(r *route, k int, v *via, p geo.Spot) {
 // for no more than the best found.
 func (s *searcher) worthwhile(here, after *visit, v *via) bool {
 	there := s.leave(here) + v.to
-	return there <= s.ride.Latest && there+v.from <= after.due && !s.hopeless(v.to+v.from-here.leg)
+	return there <= s.ride.Latest && there+v.from <= after.due && !s.hopeless(s.length(v.to+v.from-here.leg))
 }
 
 func resize(list []via, n int) []via {

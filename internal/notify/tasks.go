@@ -133,7 +133,7 @@ func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) erro
 	if err != nil || len(to) == 0 {
 		return err
 	}
-	return a.Done(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args.Event, args.To, to) })
+	return a.DoneTogether(ctx, func(tx *db.Tx) error { return s.tell(ctx, tx, ride, args.Event, args.To, to) })
 }
 
 // tellMoved tells the driver of the trip that was left, and the others unless the
@@ -153,7 +153,7 @@ func (s *Service) tellMoved(ctx context.Context, a *jobs.Attempt, args movedArgs
 	}
 	left := ride
 	left.Round = args.Round
-	return a.Done(ctx, func(tx *db.Tx) error {
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		if err := s.tell(ctx, tx, left, Left, ToDriver, []uuid.UUID{old.DriverID}); err != nil {
 			return err
 		}
@@ -201,7 +201,7 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) 
 	case left > RemindBefore:
 		return jobs.Release(left-RemindBefore, "the pickup is later now")
 	}
-	return a.Done(ctx, func(tx *db.Tx) error {
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		return s.tell(ctx, tx, ride, Reminder, ToRider, []uuid.UUID{ride.RiderID})
 	})
 }
@@ -213,7 +213,7 @@ func (s *Service) tellStatement(ctx context.Context, a *jobs.Attempt, args state
 	}
 	n := s.newNotice(args.Driver, Statement, uuid.NewSHA1(args.Driver, []byte(args.Day)))
 	n.Text = fmt.Sprintf("Your statement of %s is ready. Rides: %d. Fares held: %s.", args.Day, rides, total)
-	return a.Done(ctx, func(tx *db.Tx) error {
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		_, err := s.put(ctx, tx, &n)
 		return err
 	})
@@ -226,7 +226,7 @@ func (s *Service) tellTripCancelled(ctx context.Context, a *jobs.Attempt, args t
 	}
 	n := s.newNotice(d.DriverID, TripCancelled, args.Trip)
 	n.Text = d.cancelled(s.deps.Zone)
-	return a.Done(ctx, func(tx *db.Tx) error {
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		fresh, err := s.put(ctx, tx, &n)
 		if err != nil || !fresh {
 			return err

@@ -48,7 +48,7 @@ func (s *Service) Register(r *jobs.Registry) {
 }
 
 func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
-	err := a.Done(ctx, func(tx *db.Tx) error {
+	err := a.DoneTogether(ctx, func(tx *db.Tx) error {
 		if err := s.move(tx, args.OrderID, Confirmed, "", "confirmed_at = ?", s.clock.Now()); err != nil {
 			return err
 		}

@@ -80,7 +80,7 @@ func (s *Service) hold(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if err != nil {
 		return final(err)
 	}
-	return a.Done(ctx, func(tx *db.Tx) error { return s.held(tx, p, ref) })
+	return a.DoneTogether(ctx, func(tx *db.Tx) error { return s.held(tx, p, ref) })
 }
 
 // holdKey is the gateway's idempotency key. It is made from the order, not from
