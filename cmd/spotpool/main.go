@@ -13,6 +13,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // zones on machines that have none
 
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 
 	"github.com/spotpool/spotpool/internal/config"
@@ -20,6 +21,7 @@ import (
 
 func main() {
 	tuneGC()
+	logging.Disable() // go-redis writes lines of its own about what it returns as an error too
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -96,18 +96,18 @@ const everyFailed = "all"
 func retryCommand() *cobra.Command {
 	var filter jobs.FailedFilter
 	narrowed := func() bool { return filter.Queue+filter.Kind+filter.Tag != "" }
-	cmd := operate("retry ID…|all", "Take failed jobs up again, with fresh attempts", func(s config.Settings, args []string) error {
+	cmd := operate("retry [ID…|all]", "Take failed jobs up again, with fresh attempts", func(s config.Settings, args []string) error {
 		switch {
-		case len(args) == 0:
-			return usagef("name the ids of failed jobs, or 'all', which --queue, --kind and --tag narrow")
-		case len(args) == 1 && args[0] == everyFailed:
+		case len(args) == 0 && !narrowed():
+			return usagef("name the ids of failed jobs, or 'all', or some by --queue, --kind and --tag")
+		case len(args) == 0 || len(args) == 1 && args[0] == everyFailed:
 			return knownQueue(s, filter.Queue)
 		case narrowed():
 			return usagef("--queue, --kind and --tag narrow 'all', not ids")
 		}
 		return someIDs(s, args)
 	}, func(o operation, args []string) error {
-		if args[0] != everyFailed {
+		if len(args) > 0 && args[0] != everyFailed {
 			return o.retry(args)
 		}
 		retried, refused, err := o.system.Admin().RetryAll(o.ctx, filter)

@@ -177,7 +177,7 @@ func TestFailedJobsAreRetriedByCommand(t *testing.T) {
 	if got := queue(t, at, "retry", "all", "--queue", "low"); got != "retried 0, refused 0\n" {
 		t.Errorf("of another queue: %q", got)
 	}
-	if got := queue(t, at, "retry", "all", "--kind", "test:sealed"); got != "retried 1, refused 0\n" {
+	if got := queue(t, at, "retry", "--kind", "test:sealed"); got != "retried 1, refused 0\n" {
 		t.Errorf("of the kind: %q", got)
 	}
 	if n := drain(t, at); n != 1 || len(failedJobs(t, at)) != 0 {
@@ -263,6 +263,7 @@ func TestBadQueueCommandsAreRefused(t *testing.T) {
 		{"retry x", `"x"`},
 		{"retry all y", `"all"`},
 		{"retry all --queue fast", `"fast"`},
+		{"retry --queue fast", `"fast"`},
 		{"retry " + uuid.NewString() + " --kind pay:hold", "narrow"},
 		{"forget", "ids"},
 		{"forget x", `"x"`},

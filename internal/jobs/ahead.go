@@ -43,9 +43,10 @@ func (a *aheads) ask(tasks []string) *ahead {
 	return question
 }
 
-// written is the answer for jobs that were written a moment ago.
-func written(rows map[uuid.UUID]*jobRow) *ahead {
-	a := &ahead{at: time.Now(), rows: rows, done: make(chan struct{})}
+// written is the answer for jobs that were written at a time: a moment ago, unless
+// Redis keeps the courier waiting.
+func written(rows map[uuid.UUID]*jobRow, at time.Time) *ahead {
+	a := &ahead{at: at, rows: rows, done: make(chan struct{})}
 	close(a.done)
 	return a
 }

@@ -106,7 +106,8 @@ type lanes struct {
 // parcel is a delivery under way.
 type parcel struct {
 	delivery
-	stored bool // false: Redis had it already
+	sent   time.Time // when it was handed over, which is right after the commit
+	stored bool      // false: Redis had it already
 	err    error
 	done   chan struct{} // nil when nobody waits
 }
@@ -129,12 +130,12 @@ func (c *courier) send(ds ...delivery) {
 	if c == nil || len(ds) == 0 {
 		return
 	}
-	now := c.clock.Now()
+	now, sent := c.clock.Now(), time.Now()
 	parcels := make([]parcel, len(ds))
 	lists := map[*grouper[*parcel]][]*parcel{}
 	for i, d := range ds {
 		to := c.to(d.queue)
-		if parcels[i].delivery = d; !to.awaited(d.queue) {
+		if parcels[i].delivery, parcels[i].sent = d, sent; !to.awaited(d.queue) {
 			parcels[i].row = nil // it may wait here for long, and there are many
 		}
 		lane := to.due

@@ -37,8 +37,8 @@ const groupMost = 200
 
 // conclude records the ending and moves the job's flow on, in one transaction:
 // its own when it has an effect that does not share, else one that it shares with
-// the endings that come at the same time. It returns ErrSuperseded when the job had ended, or was
-// started anew, before.
+// the endings that come at the same time. It returns ErrSuperseded when the job had
+// ended, or was started anew, before.
 func (c *core) conclude(ctx context.Context, e *ending) error {
 	if e.effect != nil && !e.shares {
 		return c.end(ctx, e)

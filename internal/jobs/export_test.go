@@ -45,6 +45,21 @@ func (s *System) EndTogether(ctx context.Context, effect func(tx *db.Tx, id uuid
 	return told, nil
 }
 
+// StartTogether starts flows in one group, as those are that are started at the same
+// time. It returns what each caller is told.
+func (s *System) StartTogether(flows ...Beginning) []error {
+	group := make([]*starting, len(flows))
+	for i, f := range flows {
+		group[i] = &starting{flow: f, answer: make(chan error, 1)}
+	}
+	s.core.startTogether(group)
+	told := make([]error, len(flows))
+	for i, one := range group {
+		told[i] = <-one.answer
+	}
+	return told
+}
+
 // RestoreQueues is what the sweep does about queues that Redis may have forgotten.
 func (s *System) RestoreQueues(ctx context.Context, queues ...string) error {
 	return s.restoreQueues(ctx, queues)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -91,6 +92,32 @@ func TestEffectsThatAreRecordedTogether(t *testing.T) {
 			assertAudit(t, h)
 		})
 	}
+}
+
+// Effects that are given to DoneTogether at the same time are recorded in one
+// transaction, sooner or later: the first of them goes alone.
+func TestDoneTogetherSharesATransaction(t *testing.T) {
+	h := jobstest.New(t)
+	var mu sync.Mutex
+	effects := map[*db.Tx]int{}
+	job := handle(h, "a", func(ctx context.Context, a *jobs.Attempt) error {
+		return a.DoneTogether(ctx, func(tx *db.Tx) error {
+			mu.Lock()
+			defer mu.Unlock()
+			effects[tx]++
+			return nil
+		})
+	})
+	h.Work("q")
+	const some = 20
+	h.Await("a transaction has two effects", func() bool {
+		all := h.Events()["a done"] + some
+		h.Dispatch(slices.Repeat([]jobs.Job{job}, some)...)
+		h.Await("all have ended", func() bool { return h.Events()["a done"] == all })
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Max(slices.Collect(maps.Values(effects))) > 1
+	})
 }
 
 func TestUndoLeavesAnOlderFlowAlone(t *testing.T) {

@@ -56,8 +56,8 @@ func (gs *gates) handover(queue string, tasks []string, ps []*parcel) handover {
 	for _, g := range gs.all {
 		if room := g.await(queue, len(tasks)); room > 0 {
 			h := handover{to: g, room: room, keys: takeKeys(queue)}
-			if rows := rowsOf(ps[:room]); rows != nil {
-				h.asks = written(rows)
+			if rows, at := rowsOf(ps[:room]); rows != nil {
+				h.asks = written(rows, at)
 			} else {
 				h.asks = g.ahead.ask(tasks[:room])
 			}
@@ -74,17 +74,21 @@ func (gs *gates) awaited(queue string) bool {
 	return slices.ContainsFunc(gs.all, func(g *gate) bool { return g.queues[queue] > 0 && g.idle.Load() })
 }
 
-// rowsOf returns the jobs' rows as they were written, nil when one is not here.
-func rowsOf(ps []*parcel) map[uuid.UUID]*jobRow {
-	rows := make(map[uuid.UUID]*jobRow, len(ps))
+// rowsOf returns the jobs' rows as they were written, nil when one is not here, and
+// when the first of them was.
+func rowsOf(ps []*parcel) (rows map[uuid.UUID]*jobRow, at time.Time) {
+	rows, at = make(map[uuid.UUID]*jobRow, len(ps)), ps[0].sent
 	for _, p := range ps {
 		if p.row == nil {
-			return nil
+			return nil, at
+		}
+		if p.sent.Before(at) {
+			at = p.sent
 		}
 		row := *p.row // the run changes it
 		rows[p.id] = &row
 	}
-	return rows
+	return rows, at
 }
 
 // await keeps an idle worker from looking for tasks until keep is called, and

@@ -168,6 +168,9 @@ func (w *Worker) restoreAll(ctx context.Context, rows []jobRow) (int, error) {
 			again = append(again, delivery{id: row.ID, generation: row.Generation + 1, kind: row.Kind, queue: row.Queue, due: now})
 		}
 	}
+	if len(same)+len(next) == 0 {
+		return 0, errors.Join(errs...)
+	}
 	restored := 0
 	err := c.db.Tx(ctx, func(tx *db.Tx) error {
 		restored = 0
