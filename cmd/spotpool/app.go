@@ -74,6 +74,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
+	providers, err := smsProviders(s, a.clock, log)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := a.openRedis()
 	if err != nil {
 		return nil, err
@@ -117,8 +121,8 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	})
 	notices := notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
-		Statements: a.payments, Phones: a.accounts,
-		Texter: notify.LogTexter{Log: log}, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, SMSPerSecond: s.SMSPerSecond,
+		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone,
+		Metrics: notify.NewMetrics(a.registry), SMSPerSecond: s.SMSPerSecond, SMSPerDay: s.SMSPerDay,
 	})
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),

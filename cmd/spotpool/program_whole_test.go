@@ -186,12 +186,23 @@ func TestPartsAloneNeedServersOfTheirOwn(t *testing.T) {
 		{[]string{"serve", "--max-jobs", "1"}, "--max-jobs"},
 		{[]string{"demo", "--max-time", "1h"}, "--max-time"},
 		{[]string{"demo", "--memory", "512"}, "--memory"},
+		{[]string{"serve", "--sms", "pigeon"}, "--sms"},
+		{[]string{"demo", "--sms", "log,log"}, "--sms"},
 		{[]string{"flee"}, `"flee"`},
 	} {
 		code, out, errs := command(t, append(c.args, "--data", t.TempDir())...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%v: exit %d, printed %q and %q; want one line that says %s, and exit 2", c.args, code, out, errs, c.says)
 		}
+	}
+}
+
+// The city's numbers are invented, and may be somebody's.
+func TestTheCityGetsNoSMS(t *testing.T) {
+	t.Setenv("SPOTPOOL_TWILIO_TOKEN", "a token")
+	code, _, errs := command(t, "demo", "--sms", "twilio", "--twilio-account", "AC1", "--twilio-from", "MG1", "--data", t.TempDir())
+	if code != exitUsage || !strings.Contains(errs, "--sms log") || strings.Contains(errs, "a token") {
+		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 

@@ -67,7 +67,8 @@ func serve(ctx context.Context, s config.Settings, run parts, stdout, stderr io.
 	return a.run(ctx, run, func(addr string) error { return a.welcome(ctx, stdout, addr, run) })
 }
 
-// checkParts refuses to run a part alone on servers that die with it.
+// checkParts refuses to run a part alone on servers that die with it, and to text
+// people who are invented.
 func checkParts(s config.Settings, run parts) error {
 	alone := run == theAPI || run == theWorker
 	if alone && s.Redis == "" {
@@ -78,6 +79,9 @@ func checkParts(s config.Settings, run parts) error {
 	}
 	if alone && s.Secret == "" {
 		return usagef("'api' and 'work' share one secret: set --secret to at least 16 characters")
+	}
+	if run.has(theCity) && s.SMS != config.LogSMS {
+		return usagef("'demo' sends no SMS, since its people are invented and their numbers may be somebody's: set --sms log")
 	}
 	if run.has(theAPI) && run.has(theWorker) && endsItself(s) {
 		return usagef("--stop-when-empty, --max-jobs, --max-time and --memory end a 'work' process; the worker within 'serve' and 'demo' does not end")

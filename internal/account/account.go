@@ -30,6 +30,13 @@ type User struct {
 	Phone     string    // E.164, "+8613800138000"
 	Role      Role
 	CreatedAt time.Time
+
+	Preferences `gorm:"embedded"`
+}
+
+// Preferences are what a user has chosen; the zero value is what everyone begins with.
+type Preferences struct {
+	SMSOff bool // no SMS about notices; sign-in codes are sent all the same
 }
 
 // TableName implements gorm's Tabler.

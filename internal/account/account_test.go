@@ -17,6 +17,7 @@ import (
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 const (
@@ -106,11 +107,38 @@ func TestSignIn(t *testing.T) {
 	if again := d.signIn(code, ""); !errors.Is(again.Refused, ErrCodeWrong) || again.Token.Text != "" {
 		t.Errorf("the code worked twice: %+v", again)
 	}
-	if number, err := d.Phone(t.Context(), session.User.ID); err != nil || number != phone {
-		t.Errorf("phone %q, %v", number, err)
+	if to, err := d.Contact(t.Context(), session.User.ID); err != nil || to != (notify.Contact{Phone: phone}) {
+		t.Errorf("contact %+v, %v", to, err)
 	}
-	if _, err := d.Phone(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("phone of nobody: %v", err)
+	if _, err := d.Contact(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("contact of nobody: %v", err)
+	}
+}
+
+func TestPreferencesAreKept(t *testing.T) {
+	d := newDesk(t)
+	u, err := d.Ensure(t.Context(), phone, Rider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefer := func(id uuid.UUID, p Preferences) error {
+		return d.db.Tx(t.Context(), func(tx *db.Tx) error { return d.Prefer(tx, id, p) })
+	}
+	for _, off := range []bool{true, true, false} { // the same again is no error
+		if err := prefer(u.ID, Preferences{SMSOff: off}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Ensure(t.Context(), phone, Driver); err != nil { // who gets another role keeps them
+			t.Fatal(err)
+		}
+		got, err := d.Preferences(t.Context(), u.ID)
+		to, err2 := d.Contact(t.Context(), u.ID)
+		if err != nil || err2 != nil || got.SMSOff != off || to.NoSMS != off {
+			t.Errorf("off %v: %+v, %+v, %v, %v", off, got, to, err, err2)
+		}
+	}
+	if err := prefer(uuid.New(), Preferences{SMSOff: true}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("of nobody: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 // signInCode is the one code a user can sign in with; the code itself is not kept.
@@ -49,10 +50,25 @@ func byPhone(tx *db.Tx, phone string) (User, error) {
 	return take(tx.Where("phone = ?", phone))
 }
 
-// Phone returns a user's number, or ErrNotFound.
-func (s *Service) Phone(ctx context.Context, id uuid.UUID) (string, error) {
+// Contact returns how a user is reached, or ErrNotFound.
+func (s *Service) Contact(ctx context.Context, id uuid.UUID) (notify.Contact, error) {
 	u, err := take(s.db.Read(ctx).Where("id = ?", id))
-	return u.Phone, err
+	return notify.Contact{Phone: u.Phone, NoSMS: u.SMSOff}, err
+}
+
+// Preferences returns what a user has chosen, or ErrNotFound.
+func (s *Service) Preferences(ctx context.Context, id uuid.UUID) (Preferences, error) {
+	u, err := take(s.db.Read(ctx).Where("id = ?", id))
+	return u.Preferences, err
+}
+
+// Prefer makes p what a user has chosen, or returns ErrNotFound.
+func (s *Service) Prefer(tx *db.Tx, id uuid.UUID, p Preferences) error {
+	n, err := tx.Change("UPDATE users SET sms_off = ? WHERE id = ?", p.SMSOff, id)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
 }
 
 func take(q *gorm.DB) (User, error) {

@@ -64,6 +64,7 @@ var reserved = map[string][]string{
 	"gorm.io/driver/mysql":                    {"internal/db"},
 	"github.com/golang-jwt/jwt/v5":            {"internal/account"},
 	"github.com/golang/geo":                   {"internal/match"},
+	"github.com/alibabacloud-go":              {"internal/notify"},
 	"github.com/hashicorp/golang-lru/v2":      {"internal/osrm"},
 	"github.com/HdrHistogram/hdrhistogram-go": {"internal/sim"},
 }

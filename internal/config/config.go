@@ -1,5 +1,5 @@
-// Package config holds the one settings struct. Every setting is a flag and an
-// environment variable; the flag wins.
+// Package config holds the one settings struct. Every setting is an environment
+// variable and, unless it is a key to someone else's service, a flag; the flag wins.
 package config
 
 import (
@@ -18,7 +18,8 @@ import (
 
 // Settings are what an installation may choose. The tags name the flag, from
 // which the variable's name follows (--sms-per-second, SPOTPOOL_SMS_PER_SECOND),
-// the default, and what it means.
+// the default, and what it means. A setting tagged env has no flag: everyone on the
+// machine can read a process's arguments.
 type Settings struct {
 	Addr        string `flag:"addr" default:"127.0.0.1:8080" help:"address of the HTTP API and the pages; loopback unless told otherwise"`
 	MetricsAddr string `flag:"metrics-addr" default:"" help:"address where a 'work' process shows /metrics and /healthz; empty: nowhere"`
@@ -60,7 +61,20 @@ type Settings struct {
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
-	SMSPerSecond   int           `flag:"sms-per-second" default:"20" help:"SMS the provider takes a second, from all workers together; 0: any number"`
+	SMS                  string `flag:"sms" default:"log" help:"who sends SMS: log (nobody), aliyun or twilio; of two, as in aliyun,twilio, the second while the first is out of order"`
+	SMSPerSecond         int    `flag:"sms-per-second" default:"20" help:"SMS the providers take a second, from all workers together; 0: any number"`
+	SMSPerDay            int    `flag:"sms-per-day" default:"0" help:"SMS in any 24 hours, from all workers together; beyond it only sign-in codes are sent; 0: any number"`
+	AliyunEndpoint       string `flag:"aliyun-endpoint" default:"https://dysmsapi.aliyuncs.com" help:"of Aliyun's Short Message Service"`
+	AliyunKeyID          string `flag:"aliyun-key-id" default:"" env:"only" help:"AccessKey ID of a RAM user that may call dysms:SendSms and dysms:QuerySendDetails; environment only"`
+	AliyunKeySecret      string `flag:"aliyun-key-secret" default:"" env:"only" help:"AccessKey secret of that user; environment only"`
+	AliyunSign           string `flag:"aliyun-sign" default:"" help:"the approved signature that stands before every SMS"`
+	AliyunCodeTemplate   string `flag:"aliyun-code-template" default:"" help:"code of the approved template of sign-in codes, SMS_…, with the variable ${code}"`
+	AliyunNoticeTemplate string `flag:"aliyun-notice-template" default:"" help:"code of the approved template of notices, SMS_…, with the variable ${text}"`
+	TwilioEndpoint       string `flag:"twilio-endpoint" default:"https://api.twilio.com" help:"of Twilio's API"`
+	TwilioAccount        string `flag:"twilio-account" default:"" help:"SID of the account, AC…"`
+	TwilioToken          string `flag:"twilio-token" default:"" env:"only" help:"auth token of the account; environment only"`
+	TwilioFrom           string `flag:"twilio-from" default:"" help:"number of the account that SMS come from, or the SID of a messaging service, MG…"`
+
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
 	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds that the sandbox declines"`
 	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
@@ -80,6 +94,9 @@ func EnvName(flag string) string {
 // Bind adds the settings as flags to a flag set. Load fills them in.
 func Bind(set *pflag.FlagSet) {
 	for f := range fields() {
+		if f.envOnly {
+			continue
+		}
 		help := f.help + " (" + EnvName(f.flag) + ")"
 		if f.switches {
 			set.Bool(f.flag, f.def == "true", help)
@@ -97,7 +114,7 @@ func Load(set *pflag.FlagSet, lookup func(string) (string, bool)) (Settings, err
 		if v, ok := lookup(EnvName(f.flag)); ok {
 			text, from = v, EnvName(f.flag)
 		}
-		if set.Changed(f.flag) {
+		if !f.envOnly && set.Changed(f.flag) {
 			text, from = set.Lookup(f.flag).Value.String(), "--"+f.flag
 		}
 		if err := assign(reflect.ValueOf(&s).Elem().Field(f.index), text); err != nil {
@@ -111,6 +128,7 @@ type field struct {
 	index           int
 	flag, def, help string
 	switches        bool // on or off: the flag needs no value
+	envOnly         bool // there is no flag
 }
 
 // fields yields the settings in the order in which they stand in the struct.
@@ -119,7 +137,7 @@ func fields() func(yield func(field) bool) {
 		t := reflect.TypeFor[Settings]()
 		for i := range t.NumField() {
 			tag, switches := t.Field(i).Tag, t.Field(i).Type.Kind() == reflect.Bool
-			if !yield(field{i, tag.Get("flag"), tag.Get("default"), tag.Get("help"), switches}) {
+			if !yield(field{i, tag.Get("flag"), tag.Get("default"), tag.Get("help"), switches, tag.Get("env") == "only"}) {
 				return
 			}
 		}
@@ -175,6 +193,9 @@ func (s Settings) check() error {
 	if err := s.checkMatching(); err != nil {
 		return err
 	}
+	if err := s.checkSMS(); err != nil {
+		return err
+	}
 	for name, d := range map[string]time.Duration{
 		"token-life": s.TokenLife, "poll-interval": s.PollInterval, "delayed-interval": s.DelayedInterval,
 		"sweep-interval": s.SweepInterval, "stop-timeout": s.StopTimeout, "match-for": s.MatchFor,
@@ -192,7 +213,9 @@ func (s Settings) check() error {
 			return fmt.Errorf("--%s must not be negative", name)
 		}
 	}
-	for name, n := range map[string]int{"tries": s.Tries, "max-jobs": s.MaxJobs, "memory": s.Memory} {
+	for name, n := range map[string]int{
+		"tries": s.Tries, "max-jobs": s.MaxJobs, "memory": s.Memory, "sms-per-second": s.SMSPerSecond, "sms-per-day": s.SMSPerDay,
+	} {
 		if n < 0 {
 			return fmt.Errorf("--%s must not be negative", name)
 		}
@@ -272,7 +295,7 @@ func (s Settings) Environ() (env []string) {
 func Example() string {
 	var b strings.Builder
 	b.WriteString("# Every setting of spotpool, with its default. A flag of the same name wins:\n")
-	b.WriteString("# SPOTPOOL_SMS_PER_SECOND is --sms-per-second.\n")
+	b.WriteString("# SPOTPOOL_SMS_PER_SECOND is --sms-per-second. Keys to other services have no flag.\n")
 	for f := range fields() {
 		fmt.Fprintf(&b, "\n# %s\n%s=%s\n", f.help, EnvName(f.flag), f.def)
 	}

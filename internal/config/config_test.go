@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,12 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--timeout=-1s", "--timeout"},
 		{"--max-time=-1s", "--max-time"},
 		{"--keep-failed=0s", "--keep-failed"},
+		{"--sms-per-day=-1", "--sms-per-day"},
+		{"--sms=pigeon", "--sms"},
+		{"--sms=", "--sms"},
+		{"--sms=log,log", "--sms"},
+		{"--sms=aliyun", "SPOTPOOL_ALIYUN_"},
+		{"--sms=log,twilio", "SPOTPOOL_TWILIO_"},
 		{"--queue-redis=redis://h/0", "--queue-redis"},
 		{"--queue-redis=sms=", "--queue-redis"},
 		{"--queue-redis=sms=redis://a,sms=redis://b", "--queue-redis"},
@@ -111,6 +118,26 @@ func TestSwitchesNeedNoValue(t *testing.T) {
 	}
 	if _, err := load(t, map[string]string{"SPOTPOOL_STRICT": "maybe"}); err == nil || !strings.Contains(err.Error(), "SPOTPOOL_STRICT") {
 		t.Errorf("strict maybe: %v", err)
+	}
+}
+
+// A key to another service is no argument of the process, which everyone can read.
+func TestKeysAreInTheEnvironmentOnly(t *testing.T) {
+	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	Bind(set)
+	env := map[string]string{"SPOTPOOL_SMS": " twilio ,log", "SPOTPOOL_TWILIO_ACCOUNT": "AC1", "SPOTPOOL_TWILIO_FROM": "MG1"}
+	for _, name := range []string{"twilio-token", "aliyun-key-id", "aliyun-key-secret"} {
+		if set.Lookup(name) != nil {
+			t.Errorf("--%s is a flag", name)
+		}
+		env[EnvName(name)] = "key of " + name
+	}
+	s, err := load(t, env)
+	if err != nil || s.TwilioToken != "key of twilio-token" || s.AliyunKeyID == "" || s.AliyunKeySecret == "" {
+		t.Errorf("loaded %+v, %v", s, err)
+	}
+	if names, err := s.SMSProviders(); err != nil || !slices.Equal(names, []string{TwilioSMS, LogSMS}) {
+		t.Errorf("providers %v, %v", names, err)
 	}
 }
 

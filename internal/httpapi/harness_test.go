@@ -74,8 +74,8 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		Board: match.NewBoard(trips, travel, now, quiet), Trips: trips, Orders: orders, Queue: w.Client, Clock: now, Log: quiet,
 	})
 	notices := notify.New(notify.Deps{
-		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, Phones: accounts,
-		Texter: texter(w.texts), Hub: hub, Box: box, Clock: now, Zone: time.UTC,
+		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, People: accounts,
+		SMS: []notify.Provider{{Name: "test", Texter: texter(w.texts)}}, Hub: hub, Box: box, Clock: now, Zone: time.UTC,
 	})
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
@@ -102,8 +102,8 @@ func (w *world) run() { w.Work(allQueues...) }
 // texter hands over each SMS.
 type texter chan string
 
-func (c texter) Text(_ context.Context, _, phone, text string) error {
-	c <- phone + " " + text
+func (c texter) Text(_ context.Context, m notify.SMS) error {
+	c <- m.Phone + " " + m.Text
 	return nil
 }
 

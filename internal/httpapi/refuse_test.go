@@ -242,6 +242,7 @@ func TestStrangersAreRefused(t *testing.T) {
 		{"POST", "/v1/auth/cookie"}, {"POST", "/v1/trips"}, {"GET", "/v1/trips"}, {"GET", "/v1/trips/x"}, {"POST", "/v1/quotes"},
 		{"POST", "/v1/orders"}, {"GET", "/v1/orders"}, {"GET", o}, {"POST", o + "/cancel"}, {"GET", o + "/events"},
 		{"GET", "/v1/notifications"}, {"GET", "/v1/notifications/events"}, {"GET", "/monitor/"},
+		{"GET", "/v1/me/preferences"}, {"PUT", "/v1/me/preferences"},
 	} {
 		all = append(all, refusal{r.method + " " + r.path, nobody, r.method, r.path, nil, unauthorized, "not_signed_in", nil})
 	}

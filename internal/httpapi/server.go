@@ -108,6 +108,8 @@ func (s *Server) routes() {
 	in.GET("/orders/:id/events", s.orderEvents)
 	in.GET("/notifications", s.listNotices)
 	in.GET("/notifications/events", s.noticeEvents)
+	in.GET("/me/preferences", s.getPreferences)
+	in.PUT("/me/preferences", s.write(s.putPreferences))
 	in.POST("/broadcasts", operators, s.write(s.announce))
 	in.GET("/broadcasts/:id", operators, one(s, notify.ErrNoBroadcast, s.Notices.Broadcast, broadcastOf))
 	in.POST("/broadcasts/:id/cancel", operators, s.write(s.callOff))

@@ -54,6 +54,8 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{rider, "GET", "/v1/orders/" + o.ID.String(), nil, http.StatusOK},
 		{rider, "POST", "/v1/orders/" + o.ID.String() + "/cancel", object{}, http.StatusOK},
 		{rider, "GET", "/v1/notifications", nil, http.StatusOK},
+		{rider, "PUT", preferences, object{"sms": false}, http.StatusOK},
+		{rider, "GET", preferences, nil, http.StatusOK},
 		{driver, "POST", "/v1/trips/" + tr.ID.String() + "/cancel", object{}, http.StatusOK},
 		{nobody, "GET", "/openapi.yaml", nil, http.StatusOK},
 		{nobody, "GET", "/healthz", nil, http.StatusOK},

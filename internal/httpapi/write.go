@@ -29,7 +29,7 @@ var errKeyInvalid = fault.New(fault.Malformed, "idempotency_key_invalid", "an Id
 
 var errKeyReused = fault.New(fault.Invalid, "idempotency_key_reused", "this Idempotency-Key came with another request before")
 
-// reply is the answer to a POST.
+// reply is the answer to a POST or PUT.
 type reply struct {
 	status   int
 	location string
@@ -40,10 +40,10 @@ type reply struct {
 	refused error
 }
 
-// writer handles one POST inside a transaction. It may run more than once.
+// writer handles one POST or PUT inside a transaction. It may run more than once.
 type writer func(c *gin.Context, tx *db.Tx, body []byte) (reply, error)
 
-// write runs a POST in one transaction. With an Idempotency-Key, the answer is
+// write runs a POST or PUT in one transaction. With an Idempotency-Key, the answer is
 // stored in that transaction too: the same request under the same key gets the
 // same answer and changes nothing, whatever happened to the first answer.
 func (s *Server) write(handle writer) gin.HandlerFunc {

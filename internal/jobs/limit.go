@@ -85,8 +85,7 @@ func (l *Limiter) Reserve(ctx context.Context, member string, windows ...Window)
 	keys := make([]string, len(windows))
 	args := []any{member, l.clock.Now().UnixMicro()}
 	for i, w := range windows {
-		// One hash tag: on a cluster the windows of one script must share a slot.
-		keys[i] = "spotpool:{limit}:" + w.Key
+		keys[i] = w.key()
 		args = append(args, w.Max, w.Per.Microseconds())
 	}
 	if l.now {
@@ -98,3 +97,26 @@ func (l *Limiter) Reserve(ctx context.Context, member string, windows ...Window)
 	}
 	return time.Duration(wait) * time.Microsecond, nil
 }
+
+// Claim is Reserve for a run that is made now or not at all: it reports whether the
+// windows have room, and promises none of later times.
+func (l *Limiter) Claim(ctx context.Context, member string, windows ...Window) (ok bool, err error) {
+	wait, err := l.withoutPromises().Reserve(ctx, member, windows...)
+	return err == nil && wait == 0, err
+}
+
+// GiveBack frees what a run of member took of the windows, for a run that came to nothing.
+func (l *Limiter) GiveBack(ctx context.Context, member string, windows ...Window) error {
+	pipe := l.redis.Pipeline()
+	for _, w := range windows {
+		pipe.ZRem(ctx, w.key(), "r:"+member)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("rate limit: %w", err)
+	}
+	return nil
+}
+
+// key is where a window's runs are kept. One hash tag: on a cluster the windows of
+// one script must share a slot.
+func (w Window) key() string { return "spotpool:{limit}:" + w.Key }

@@ -73,3 +73,29 @@ func earliest(due map[string]time.Time) string {
 	})
 	return names[0]
 }
+
+// Who claims gets room now or none, and leaves no promise; what is given back is free.
+func TestAClaimIsNowOrNeverAndCanBeGivenBack(t *testing.T) {
+	rdb := jobstest.Redis(t).MakeRedisClient().(redis.UniversalClient)
+	defer func() { _ = rdb.Close() }()
+	clk := clock.NewFake(time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC))
+	l, day := jobs.NewLimiter(rdb, clk), jobs.Window{Key: "day", Max: 2, Per: 24 * time.Hour}
+	claim := func(member string, want bool) {
+		t.Helper()
+		if ok, err := l.Claim(t.Context(), member, day); err != nil || ok != want {
+			t.Errorf("%s: %v, %v; want %v", member, ok, err, want)
+		}
+	}
+	claim("a", true)
+	clk.Advance(time.Hour)
+	claim("b", true)
+	claim("c", false)
+	if err := l.GiveBack(t.Context(), "b", day); err != nil {
+		t.Fatal(err)
+	}
+	claim("d", true)
+	claim("e", false)
+	clk.Advance(23 * time.Hour) // the first is a day ago
+	claim("f", true)
+	claim("g", false)
+}

@@ -93,26 +93,35 @@ func NewBreaker(name string, errorsInARow int, pause time.Duration) *Breaker {
 }
 
 // ThrottleExceptions has a breaker count the errors of a kind's jobs and hold
-// them back while it is open. Only errors that nobody foresaw count, not a fault
-// by which a rule says no. A release, a skip and a run that was broken off say
-// nothing about what is called: they count neither as an error nor as a success.
+// them back while it is open; Breaker.Call says which errors count.
 func ThrottleExceptions(b *Breaker) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, a *Attempt) error {
-			done, err := b.gate.Allow()
-			if err != nil {
-				return Release(b.pause, "circuit breaker "+b.gate.Name()+" is open")
-			}
-			said := errors.New("panic")
-			defer func() { done(said) }() // also when the handler panics
-			err = next(ctx, a)
-			said = unforeseen(err)
-			if said != nil && errors.Is(ctx.Err(), context.Canceled) {
-				said = ctx.Err()
-			}
+			_, err := b.Call(ctx, func() error { return next(ctx, a) })
 			return err
 		}
 	}
+}
+
+// Call runs fn, counts its error and returns it. While the breaker is open it does
+// not run fn: ran is false then, and err a release until the pause is over.
+//
+// Only errors that nobody foresaw count, not a fault by which a rule says no. A
+// release, a skip and a run that was broken off say nothing about what is called:
+// they count neither as an error nor as a success.
+func (b *Breaker) Call(ctx context.Context, fn func() error) (ran bool, err error) {
+	done, err := b.gate.Allow()
+	if err != nil {
+		return false, Release(b.pause, "circuit breaker "+b.gate.Name()+" is open")
+	}
+	said := errors.New("panic")
+	defer func() { done(said) }() // also when fn panics
+	err = fn()
+	said = unforeseen(err)
+	if said != nil && errors.Is(ctx.Err(), context.Canceled) {
+		said = ctx.Err()
+	}
+	return true, err
 }
 
 // unforeseen returns err unless it is a fault by which a rule says no: that is an

@@ -61,7 +61,7 @@ func (w *world) awaitBroadcast(t *testing.T, id uuid.UUID, state BroadcastState)
 }
 
 func TestABroadcastReachesEveryoneOnce(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	a, b, c, d := uuid.New(), uuid.New(), uuid.New(), uuid.New()
 	w.upcoming = [][]uuid.UUID{{a, b}, {b, c}, {}, {d, a}} // who has orders on two pages
 	live, end := w.deps.Hub.Subscribe(UserTopic(d))
@@ -107,7 +107,7 @@ func (w *world) awaitAsk(t *testing.T, page int) {
 }
 
 func TestABroadcastIsCounted(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.asked, w.goOn = make(chan int), make(chan error)
 	w.upcoming = [][]uuid.UUID{{uuid.New(), uuid.New()}, {uuid.New()}}
 	b := w.announced(t)
@@ -125,7 +125,7 @@ func TestABroadcastIsCounted(t *testing.T) {
 }
 
 func TestABroadcastIsCalledOff(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.asked, w.goOn = make(chan int), make(chan error)
 	first, second := uuid.New(), uuid.New()
 	w.upcoming = [][]uuid.UUID{{first}, {second}, {uuid.New()}}
@@ -152,7 +152,7 @@ func TestABroadcastIsCalledOff(t *testing.T) {
 }
 
 func TestABroadcastFails(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.asked, w.goOn = make(chan int), make(chan error)
 	w.upcoming = [][]uuid.UUID{{uuid.New()}, {uuid.New()}}
 	b := w.announced(t)
@@ -167,7 +167,7 @@ func TestABroadcastFails(t *testing.T) {
 }
 
 func TestAnnounceRules(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.upcoming = [][]uuid.UUID{{}}
 	for name, c := range map[string]struct {
 		change func(*Announcement)

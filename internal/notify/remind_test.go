@@ -1,19 +1,17 @@
 package notify
 
 import (
-	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
 func TestARiderIsRemindedOnce(t *testing.T) {
-	w := newWorld(t, 0) // an hour before the pickup
+	w := newWorld(t) // an hour before the pickup
 	rider := w.ride.RiderID
 	early := w.queue.Start(jobs.Chain(Remind(w.ride.OrderID)))
 	w.queue.Await("the reminder to wait", func() bool { return w.queue.Events()["notify:remind released"] == 1 })
@@ -37,7 +35,7 @@ func TestARiderIsRemindedOnce(t *testing.T) {
 }
 
 func TestNobodyIsRemindedInVain(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.clock.Advance(50 * time.Minute)
 	w.ride.Seated = false
 	w.run(Remind(w.ride.OrderID), Remind(uuid.New()))
@@ -51,7 +49,7 @@ func TestNobodyIsRemindedInVain(t *testing.T) {
 
 // A notice that comes when its order was deleted, or has lost its trip, is dropped.
 func TestLateNoticesAreDropped(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.run(Rider(uuid.New(), Matched), smsKind.New(smsArgs{uuid.New(), uuid.New()}))
 	w.ride.DriverID, w.ride.PickupAt = uuid.Nil, time.Time{}
 	w.run(Rider(w.ride.OrderID, Matched))
@@ -66,7 +64,7 @@ func TestLateNoticesAreDropped(t *testing.T) {
 
 // Who rides with another trip than before is told anew, once.
 func TestEveryTripIsTold(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	for round := range 3 {
 		w.ride.Round = round
 		w.run(Rider(w.ride.OrderID, Matched), Rider(w.ride.OrderID, Matched))
@@ -83,7 +81,7 @@ func TestEveryTripIsTold(t *testing.T) {
 }
 
 func TestADriverIsToldOfTheStatement(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	driver := w.ride.DriverID
 	w.run(StatementReady(driver, "2026-05-03"), StatementReady(driver, "2026-05-03"), StatementReady(driver, "2026-05-02"), StatementReady(uuid.New(), "2026-05-03"))
 	found, err := w.Inbox(t.Context(), driver, uuid.Nil, 10)
@@ -92,34 +90,6 @@ func TestADriverIsToldOfTheStatement(t *testing.T) {
 	}
 	if want := "Your statement of 2026-05-03 is ready. Rides: 7. Fares held: 123.45 CNY."; found[1].Text != want || found[1].Event != Statement || found[1].OrderID.Valid {
 		t.Errorf("got %+v, want %q", found[1], want)
-	}
-}
-
-// A provider that is out is left alone: messages wait without an attempt.
-func TestAProviderThatIsOutIsLeftAlone(t *testing.T) {
-	w := newWorld(t, 0)
-	w.sent.mu.Lock()
-	w.sent.out = errors.New("connection refused")
-	w.sent.mu.Unlock()
-	expires := w.clock.Now().Add(5 * time.Minute)
-	for range providerErrors {
-		w.queue.Start(jobs.Chain(Code(uuid.New(), "111111", expires)))
-	}
-	w.queue.Await("the breaker to open", func() bool { return w.queue.Events()["notify:code retried"] >= providerErrors })
-	w.sent.mu.Lock()
-	before := w.sent.calls
-	w.sent.mu.Unlock()
-	n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: w.ride.RiderID, AboutID: uuid.New(), Event: Matched, Text: "hello", CreatedAt: w.clock.Now()}
-	err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error { return tx.Create(&n).Error })
-	if err != nil {
-		t.Fatal(err)
-	}
-	waits := w.queue.Start(jobs.Chain(smsKind.New(smsArgs{n.ID, n.UserID})))
-	w.queue.Await("the message to wait", func() bool { return w.queue.Events()["notify:sms released"] == 1 })
-	w.sent.mu.Lock()
-	defer w.sent.mu.Unlock()
-	if job := w.queue.Flow(waits).Stages[0].Jobs[0]; w.sent.calls != before || job.Attempts != 0 || job.State != "ready" {
-		t.Errorf("%d calls while the breaker was open; %+v", w.sent.calls-before, job)
 	}
 }
 

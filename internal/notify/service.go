@@ -31,9 +31,15 @@ type Statements interface {
 	Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total money.Amount, err error)
 }
 
-// Phones tells a person's number, in E.164 form.
-type Phones interface {
-	Phone(ctx context.Context, user uuid.UUID) (string, error)
+// People tells how somebody is reached; account.Service is one.
+type People interface {
+	Contact(ctx context.Context, user uuid.UUID) (Contact, error)
+}
+
+// Contact is how a person is reached.
+type Contact struct {
+	Phone string // in E.164 form
+	NoSMS bool   // about notices; sign-in codes are sent all the same
 }
 
 // Queue starts jobs and flows, and cancels them, in a transaction; *jobs.Client is one.
@@ -43,46 +49,32 @@ type Queue interface {
 	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
 }
 
-// Deps is what a Service works with. Everything but SMSPerSecond must be given.
+// Deps is what a Service works with. Everything but Metrics and the limits must be given.
 type Deps struct {
 	DB         *db.DB
 	Jobs       Queue
 	Limiter    *jobs.Limiter
 	Rides      Rides
 	Statements Statements
-	Phones     Phones
-	Texter     Texter
+	People     People
+	SMS        []Provider // the first, and who takes its place while it is out of order
 	Hub        *Hub
 	Box        *seal.Box
 	Clock      clock.Clock
 	Zone       *time.Location // of the times in messages
+	Metrics    *Metrics
 
-	// SMSPerSecond is how many SMS the provider takes a second from all
-	// processes together; 0 means any number.
+	// SMSPerSecond is how many SMS the providers take a second, and SMSPerDay how
+	// many are paid for in any 24 hours, from all processes together; 0 means any number.
 	SMSPerSecond int
+	SMSPerDay    int
 }
 
 // Service writes notices and sends SMS. Its methods may be called concurrently.
-type Service struct{ deps Deps }
+type Service struct {
+	deps    Deps
+	senders []sender
+}
 
 // New returns a service over deps.
-func New(deps Deps) *Service { return &Service{deps} }
-
-// smsWindows are the limits that an SMS to user falls under. Both kinds of SMS
-// share them, and one that is over any of them uses up none of the others.
-func (s *Service) smsWindows(ctx context.Context, user uuid.UUID) ([]jobs.Window, error) {
-	phone, err := s.deps.Phones.Phone(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	number := "sms:number:" + s.deps.Box.Digest(phone)
-	windows := []jobs.Window{
-		{Key: number + ":minute", Max: 1, Per: time.Minute},
-		{Key: number + ":hour", Max: 5, Per: time.Hour},
-		{Key: number + ":day", Max: 10, Per: 24 * time.Hour},
-	}
-	if n := s.deps.SMSPerSecond; n > 0 {
-		windows = append(windows, jobs.Window{Key: "sms:provider", Max: n, Per: time.Second})
-	}
-	return windows, nil
-}
+func New(deps Deps) *Service { return &Service{deps, sendersOf(deps.SMS)} }

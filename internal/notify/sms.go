@@ -6,9 +6,31 @@ import (
 	"strings"
 )
 
-// Texter sends SMS. A call that is repeated with the same key sends nothing more.
+// SMS is one message to one number.
+type SMS struct {
+	Key   string // names the message, the same in every attempt
+	Phone string // in E.164 form
+	Text  string
+	Code  string // the sign-in code that Text tells, empty for a notice
+	Again bool   // whether an attempt before this one may have sent it
+}
+
+// Texter sends SMS. As far as its provider lets it, a message that is sent again
+// within an hour is not sent twice.
+//
+// Text returns nil once the provider has taken the message; a release where it
+// asks for time, having taken nothing; and what jobs.Fail returns, around the
+// fault "sms_number_invalid", "sms_blocked" or "sms_rejected", where it never
+// will. Any other error may pass, and the message may have been sent all the same.
+// No error tells the number.
 type Texter interface {
-	Text(ctx context.Context, key, phone, text string) error
+	Text(ctx context.Context, m SMS) error
+}
+
+// Provider is who sends SMS, under the name by which metrics call it.
+type Provider struct {
+	Name   string
+	Texter Texter
 }
 
 // LogTexter writes messages to the log instead of sending them, with the number
@@ -16,8 +38,8 @@ type Texter interface {
 type LogTexter struct{ Log *slog.Logger }
 
 // Text implements Texter.
-func (t LogTexter) Text(ctx context.Context, key, phone, text string) error {
-	t.Log.InfoContext(ctx, "sms", "key", key, "to", mask(phone), "text", text)
+func (t LogTexter) Text(ctx context.Context, m SMS) error {
+	t.Log.InfoContext(ctx, "sms", "key", m.Key, "to", mask(m.Phone), "text", m.Text)
 	return nil
 }
 

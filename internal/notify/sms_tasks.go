@@ -49,51 +49,37 @@ func Code(user uuid.UUID, code string, expires time.Time) jobs.Job {
 	return codeKind.New(codeArgs{user, code, expires})
 }
 
-// A provider that fails so often in a row is left alone for a while.
-const (
-	providerErrors = 5
-	providerPause  = 15 * time.Second
-)
-
-// registerSMS puts the breaker inside the rate limits: what they put off has not
-// met the provider and says nothing of it.
 func (s *Service) registerSMS(r *jobs.Registry) {
-	provider := jobs.ThrottleExceptions(jobs.NewBreaker("sms provider", providerErrors, providerPause))
-	jobs.Handle(r, smsKind, s.sms, jobs.RateLimit(s.deps.Limiter,
-		func(ctx context.Context, args smsArgs) ([]jobs.Window, error) { return s.smsWindows(ctx, args.User) }), provider)
-	jobs.Handle(r, codeKind, s.code, jobs.RateLimit(s.deps.Limiter, s.codeWindows), provider)
+	jobs.Handle(r, smsKind, s.sms, s.budget(false), jobs.RateLimit(s.deps.Limiter, s.noticeWindows))
+	jobs.Handle(r, codeKind, s.code, s.budget(true), jobs.RateLimit(s.deps.Limiter, s.codeWindows)) // nobody is kept from signing in
 }
 
 func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error {
+	to, err := s.deps.People.Contact(ctx, args.User)
+	if err != nil {
+		return err
+	}
+	if to.NoSMS {
+		s.deps.Metrics.skip("opted_out")
+		return jobs.Skip("the user wants no SMS about notices")
+	}
 	n, err := s.notice(ctx, args.Notice)
 	if err != nil {
 		return err
 	}
-	return s.text(ctx, a.Key(), args.User, n.Text)
+	return s.text(ctx, SMS{Key: a.Key(), Phone: to.Phone, Text: n.Text, Again: a.Number > 1})
 }
 
 func (s *Service) code(ctx context.Context, a *jobs.Attempt, args codeArgs) error {
 	if s.late(args) {
 		return jobs.Skip("the code has expired")
 	}
-	return s.text(ctx, a.Key(), args.User, fmt.Sprintf("%s is your Spotpool sign-in code.", args.Code))
-}
-
-// codeWindows lets a code that is too late pass the limits, so that it is
-// dropped now and costs the number nothing.
-func (s *Service) codeWindows(ctx context.Context, args codeArgs) ([]jobs.Window, error) {
-	if s.late(args) {
-		return nil, nil
-	}
-	return s.smsWindows(ctx, args.User)
-}
-
-func (s *Service) late(args codeArgs) bool { return !s.deps.Clock.Now().Before(args.Expires) }
-
-func (s *Service) text(ctx context.Context, key string, user uuid.UUID, text string) error {
-	phone, err := s.deps.Phones.Phone(ctx, user)
+	to, err := s.deps.People.Contact(ctx, args.User)
 	if err != nil {
 		return err
 	}
-	return s.deps.Texter.Text(ctx, key, phone, text)
+	text := fmt.Sprintf("%s is your Spotpool sign-in code.", args.Code)
+	return s.text(ctx, SMS{Key: a.Key(), Phone: to.Phone, Text: text, Code: args.Code, Again: a.Number > 1})
 }
+
+func (s *Service) late(args codeArgs) bool { return !s.deps.Clock.Now().Before(args.Expires) }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
@@ -26,7 +27,11 @@ type world struct {
 	clock *clock.Fake
 	ride  Ride
 	share []uuid.UUID // the riders of the same car's other orders
-	sent  phone
+	sent  phone       // of the first provider
+	other phone       // of the second
+	noSMS map[uuid.UUID]bool
+
+	metrics *prometheus.Registry // nil, or of the SMS
 
 	upcoming [][]uuid.UUID // the riders of each page of a broadcast
 	asked    chan int      // nil, or told which page is asked for before it is answered
@@ -42,8 +47,10 @@ func (w *world) Ride(_ context.Context, order uuid.UUID) (Ride, error) {
 
 func (w *world) Sharing(context.Context, uuid.UUID) ([]uuid.UUID, error) { return w.share, nil }
 
-// Phone gives everybody a number of their own.
-func (w *world) Phone(_ context.Context, user uuid.UUID) (string, error) { return number(user), nil }
+// Contact gives everybody a number of their own.
+func (w *world) Contact(_ context.Context, user uuid.UUID) (Contact, error) {
+	return Contact{Phone: number(user), NoSMS: w.noSMS[user]}, nil
+}
 
 func number(user uuid.UUID) string { return "+86 " + user.String() }
 
@@ -73,7 +80,7 @@ func (w *world) Upcoming(ctx context.Context, _ Area, after uuid.UUID, _ int) (r
 // A driver moves a rider from one trip to another: everyone is told once, and of a
 // change that is not the last one only who drove before.
 func TestAMoveIsToldOnce(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.ride.Round = 2
 	old := MovedFrom(theTrip, w.ride.OrderID, 1)
 	w.run(old, old)
@@ -103,19 +110,35 @@ type phone struct {
 	mu    sync.Mutex
 	texts []string // "number: text"
 	keys  []string
+	again []bool
 	out   error // of the provider
 	calls int
 }
 
-func (p *phone) Text(_ context.Context, key, number, text string) error {
+func (p *phone) Text(_ context.Context, m SMS) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.again = append(p.again, m.Again)
 	if p.calls++; p.out != nil {
 		return p.out
 	}
-	p.texts = append(p.texts, number+": "+text)
-	p.keys = append(p.keys, key)
+	p.texts = append(p.texts, m.Phone+": "+m.Text)
+	p.keys = append(p.keys, m.Key)
 	return nil
+}
+
+// fail has the provider answer every message with err, nil for none.
+func (p *phone) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.out = err
+}
+
+// made returns how often the provider was called.
+func (p *phone) made() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
 }
 
 // to returns the texts that a person got.
@@ -130,7 +153,9 @@ func (p *phone) to(user uuid.UUID) (texts []string) {
 	return texts
 }
 
-func newWorld(t *testing.T, perSecond int) *world {
+// newWorld returns a world with one provider of SMS, which takes any number, unless
+// change says otherwise.
+func newWorld(t *testing.T, change ...func(w *world, d *Deps)) *world {
 	t.Helper()
 	h := jobstest.New(t)
 	w := &world{
@@ -140,13 +165,17 @@ func newWorld(t *testing.T, perSecond int) *world {
 			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(), Seated: true, PickupAt: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC),
 			Origin: "A", Dest: "B",
 		},
-		share: []uuid.UUID{uuid.New(), uuid.New()},
+		share: []uuid.UUID{uuid.New(), uuid.New()}, noSMS: map[uuid.UUID]bool{},
 	}
-	w.Service = New(Deps{
-		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Statements: w, Phones: w,
-		Texter: &w.sent, Hub: NewHub(h.System.Redis(), slog.New(slog.DiscardHandler)), Box: jobstest.Box(t),
-		Clock: w.clock, Zone: time.UTC, SMSPerSecond: perSecond,
-	})
+	deps := Deps{
+		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Statements: w, People: w,
+		SMS: []Provider{{"first", &w.sent}}, Hub: NewHub(h.System.Redis(), slog.New(slog.DiscardHandler)), Box: jobstest.Box(t),
+		Clock: w.clock, Zone: time.UTC,
+	}
+	for _, f := range change {
+		f(w, &deps)
+	}
+	w.Service = New(deps)
 	w.Register(h.Registry)
 	h.Work("notify", "sms")
 	return w
@@ -174,7 +203,7 @@ func (w *world) inbox(t *testing.T, user uuid.UUID) (events []Event) {
 }
 
 func TestEveryoneInTheCarIsTold(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	order, rider, driver, others := w.ride.OrderID, w.ride.RiderID, w.ride.DriverID, w.share
 	live, end := w.deps.Hub.Subscribe(UserTopic(others[1]))
 	defer end()
@@ -196,7 +225,7 @@ func TestEveryoneInTheCarIsTold(t *testing.T) {
 }
 
 func TestNobodyToTell(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.ride.DriverID = uuid.Nil
 	w.run(Driver(w.ride.OrderID, Cancelled))
 	if got := w.inbox(t, uuid.Nil); len(got) != 0 {
@@ -205,7 +234,7 @@ func TestNobodyToTell(t *testing.T) {
 }
 
 func TestSMSOverTheLimitComesLater(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	rider := w.ride.RiderID
 	expires := w.clock.Now().Add(5 * time.Minute)
 	w.run(Code(rider, "111111", expires))
@@ -237,7 +266,7 @@ func (w *world) wake(t *testing.T, flow uuid.UUID) {
 }
 
 func TestTheProviderHasALimitOfItsOwn(t *testing.T) {
-	w := newWorld(t, 1)
+	w := newWorld(t, func(_ *world, d *Deps) { d.SMSPerSecond = 1 })
 	expires := w.clock.Now().Add(5 * time.Minute)
 	w.run(Code(w.ride.RiderID, "111111", expires))
 	driver := w.queue.Start(jobs.Chain(Code(w.ride.DriverID, "222222", expires)))
@@ -251,7 +280,7 @@ func TestTheProviderHasALimitOfItsOwn(t *testing.T) {
 }
 
 func TestALateCodeIsDropped(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	rider := w.ride.RiderID
 	w.run(Code(rider, "111111", w.clock.Now()))
 	if got := w.sent.to(rider); len(got) != 0 {
@@ -264,7 +293,7 @@ func TestALateCodeIsDropped(t *testing.T) {
 }
 
 func TestCodesAreSealedAtRest(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.run(Code(w.ride.RiderID, "123456", w.clock.Now().Add(time.Minute)))
 	var args []string
 	if err := w.deps.DB.Read(t.Context()).Raw("SELECT args FROM jobs").Scan(&args).Error; err != nil {
@@ -276,7 +305,7 @@ func TestCodesAreSealedAtRest(t *testing.T) {
 }
 
 func TestInboxPagesAndSince(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	user := uuid.New()
 	var ids []uuid.UUID
 	for range 5 {

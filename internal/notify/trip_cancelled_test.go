@@ -25,7 +25,7 @@ func (w *world) Departure(_ context.Context, trip uuid.UUID) (Departure, error) 
 
 // The driver gets one notice and one SMS, however often the trip is called off.
 func TestADriverIsToldThatTheTripWasCalledOff(t *testing.T) {
-	w := newWorld(t, 0)
+	w := newWorld(t)
 	w.run(CancelledTrip(theTrip), CancelledTrip(theTrip), CancelledTrip(uuid.New()))
 	found, err := w.Inbox(t.Context(), w.ride.DriverID, uuid.Nil, 10)
 	if err != nil || len(found) != 1 {

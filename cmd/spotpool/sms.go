@@ -1,0 +1,40 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/spotpool/spotpool/internal/clock"
+	"github.com/spotpool/spotpool/internal/config"
+	"github.com/spotpool/spotpool/internal/notify"
+)
+
+// smsProviders returns who sends SMS.
+func smsProviders(s config.Settings, clk clock.Clock, log *slog.Logger) ([]notify.Provider, error) {
+	names, err := s.SMSProviders()
+	if err != nil {
+		return nil, err
+	}
+	providers := make([]notify.Provider, len(names))
+	for i, name := range names {
+		providers[i].Name = name
+		if providers[i].Texter, err = texter(name, s, clk, log); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	return providers, nil
+}
+
+func texter(name string, s config.Settings, clk clock.Clock, log *slog.Logger) (notify.Texter, error) {
+	switch name {
+	case config.AliyunSMS:
+		return notify.NewAliyun(notify.AliyunConfig{
+			Endpoint: s.AliyunEndpoint, KeyID: s.AliyunKeyID, KeySecret: s.AliyunKeySecret,
+			Sign: s.AliyunSign, CodeTemplate: s.AliyunCodeTemplate, NoticeTemplate: s.AliyunNoticeTemplate,
+		}, clk)
+	case config.TwilioSMS:
+		return notify.NewTwilio(notify.TwilioConfig{
+			Endpoint: s.TwilioEndpoint, Account: s.TwilioAccount, Token: s.TwilioToken, From: s.TwilioFrom,
+		}, clk)
+	}
+	return notify.LogTexter{Log: log}, nil
+}
