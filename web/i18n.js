@@ -56,7 +56,7 @@ const words = {
   departAt: ['Departure', '出发时间'],
   maxDetour: ['Longest detour, min', '最多绕路（分钟）'],
   showFare: ['Show fare', '查看车费'],
-  orderFor: [m => `Order for ${m}`, m => `下单 ${m}`],
+  orderFor: [m => `Order, for ${m} at most`, m => `下单，最多 ${m}`],
   quoteText: [(d, m) => `${d}, about ${m} by car`, (d, m) => `${d}，车程约 ${m}`],
   offer: ['Offer these seats', '发布'],
 
@@ -65,6 +65,7 @@ const words = {
   departs: ['Departs', '出发'],
   arrives: ['Arrives', '到达'],
   fare: ['Fare', '车费'],
+  fares: [(pooled, solo) => `${pooled} shared, ${solo} alone`, (pooled, solo) => `拼成 ${pooled}，未拼成 ${solo}`],
   trip: ['Trip', '行程'],
   order: ['Order', '订单'],
   orderedAt: ['Ordered', '下单时间'],

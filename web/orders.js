@@ -86,7 +86,7 @@ function Facts({order, seesTrips}) {
     <dl>
       <dt>${t('pickup')}</dt><dd>${clock(order.pickup_at)}</dd>
       <dt>${t('dropoff')}</dt><dd>${clock(order.dropoff_at)}</dd>
-      <dt>${t('fare')}</dt><dd>${money(order.fare)} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
+      <dt>${t('fare')}</dt><dd>${t('fares', money(order.fare_pooled), money(order.fare))} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
       ${trip && html`<dt>${t('trip')}</dt><dd><code>${trip}</code></dd>`}
       ${order.depart_after && html`<dt>${t('window')}</dt><dd>${clock(order.depart_after)}–${clock(order.arrive_before)}</dd>`}
       <dt>${t('orderedAt')}</dt>

@@ -135,6 +135,7 @@ type orderOut struct {
 	DistanceM    int          `json:"distance_metres"`
 	DurationS    int          `json:"duration_seconds"`
 	Fare         moneyOut     `json:"fare"`
+	FarePooled   moneyOut     `json:"fare_pooled"`
 	Payment      pay.Status   `json:"payment"`
 	TripID       *uuid.UUID   `json:"trip_id"`
 	PickupAt     *string      `json:"pickup_at"`
@@ -150,7 +151,7 @@ func orderOf(o order.Order, payment pay.Status) orderOut {
 		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Reason: o.Reason, Seats: o.Seats,
 		Origin: o.Origin, Destination: o.Dest, DepartAfter: stamp(o.DepartAfter), ArriveBefore: stamp(o.ArriveBefore),
 		MatchUntil: stamp(o.MatchUntil), DistanceM: o.Metres, DurationS: int(o.Duration / time.Second),
-		Fare: moneyOf(o.Fare), Payment: payment, TripID: idOrNil(o.TripID),
+		Fare: moneyOf(o.Price.Solo), FarePooled: moneyOf(o.Price.Pooled), Payment: payment, TripID: idOrNil(o.TripID),
 		PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
 		MatchedAt: stampOrNil(o.MatchedAt), ConfirmedAt: stampOrNil(o.ConfirmedAt), CreatedAt: stamp(o.CreatedAt),
 	}

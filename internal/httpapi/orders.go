@@ -31,6 +31,7 @@ type quoteOut struct {
 	DistanceM int      `json:"distance_metres"`
 	DurationS int      `json:"duration_seconds"`
 	Fare      moneyOut `json:"fare"`
+	Pooled    moneyOut `json:"fare_pooled"`
 }
 
 func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
@@ -46,7 +47,7 @@ func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Fare)}}, nil
+	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Price.Solo), moneyOf(q.Price.Pooled)}}, nil
 }
 
 // orderIn does not embed routeIn: the decoder would name its fields routeIn.seats.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -78,7 +78,7 @@ type Order struct {
 	Rematches    int       // how often it has lost its trip, or got another instead
 	Metres       int       // the direct way
 	Duration     time.Duration
-	Fare         money.Amount
+	Price        fare.Price // binding; the solo one is held
 	TripID       uuid.NullUUID
 	PickupAt     *time.Time // set with TripID
 	DropoffAt    *time.Time

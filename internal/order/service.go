@@ -94,12 +94,12 @@ func (s *Service) Place(tx *db.Tx, rider uuid.UUID, w Wish) (Order, error) {
 	o := Order{
 		ID: uuid.Must(uuid.NewV7()), RiderID: rider, Status: Matching, Seats: w.Seats, Origin: w.Origin, Dest: w.Dest,
 		DepartAfter: depart, ArriveBefore: arrive, MatchUntil: until,
-		Metres: q.Metres, Duration: q.Duration, Fare: q.Fare, Version: 1, CreatedAt: now, ChangedAt: now,
+		Metres: q.Metres, Duration: q.Duration, Price: q.Price, Version: 1, CreatedAt: now, ChangedAt: now,
 	}
 	if err := insert(tx, o); err != nil {
 		return Order{}, err
 	}
-	if err := s.payments.Open(tx, o.ID, rider, o.Fare); err != nil {
+	if err := s.payments.Open(tx, o.ID, rider, o.Price.Solo); err != nil {
 		return Order{}, err
 	}
 	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, o.MatchUntil))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/trip"
@@ -43,7 +44,7 @@ func aWish() Wish { return Wish{Route: Route{Origin: place(5), Dest: place(25), 
 func TestQuote(t *testing.T) {
 	s := &Service{cfg: usual}
 	q, err := s.Quote(Route{Origin: place(5), Dest: place(25), Seats: 2})
-	if want := (Quote{Metres: 20_000, Duration: 20 * time.Minute, Fare: 2 * (600 + 20*160 + 20*30)}); q != want || err != nil {
+	if want := (Quote{Metres: 20_000, Duration: 20 * time.Minute, Price: fare.Price{Solo: 2 * 4400, Pooled: 2 * 3520}}); q != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", q, err, want)
 	}
 	for name, c := range map[string]struct {
