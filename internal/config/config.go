@@ -60,9 +60,12 @@ type Settings struct {
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
+	PlatformFee   int           `flag:"platform-fee" default:"20" help:"percent of what riders are charged that the platform keeps; the rest is the driver's"`
+	DisputeWindow time.Duration `flag:"dispute-window" default:"24h" help:"from the end of a trip until its driver is paid; meanwhile an operator may refund its riders"`
+
 	SMSPerSecond   int           `flag:"sms-per-second" default:"20" help:"SMS the provider takes a second, from all workers together; 0: any number"`
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
-	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds that the sandbox declines"`
+	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds, and of captures, that the sandbox declines"`
 	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
 
 	UserRate    float64 `flag:"user-rate" default:"20" help:"requests a second this process takes from one user; 0: any number"`
@@ -185,7 +188,7 @@ func (s Settings) check() error {
 		}
 	}
 	for name, d := range map[string]time.Duration{
-		"usual-wait": s.UsualWait, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
+		"usual-wait": s.UsualWait, "dispute-window": s.DisputeWindow, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
 		"timeout": s.Timeout, "max-time": s.MaxTime,
 	} {
 		if d < 0 {
@@ -202,7 +205,7 @@ func (s Settings) check() error {
 			return fmt.Errorf("--%s must be at least 1", name)
 		}
 	}
-	for name, n := range map[string]int{"sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
+	for name, n := range map[string]int{"platform-fee": s.PlatformFee, "sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
 		if n < 0 || n > 100 {
 			return fmt.Errorf("--%s is a percentage, from 0 to 100", name)
 		}

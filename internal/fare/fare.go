@@ -53,5 +53,47 @@ func (p Price) Due(shared bool) money.Amount {
 	return p.Solo
 }
 
+// NoShow returns what a ride costs whose rider did not come.
+func (p Price) NoShow() money.Amount { return p.Solo }
+
+// freeAfterMatch is how long an order costs nothing to cancel once it has its trip.
+const freeAfterMatch = 3 * time.Minute
+
+// cancelShares is what of the solo price a later cancel costs: of the first row whose
+// time, or more, is left until the promised pickup. After the last one it is free:
+// the driver is late.
+var cancelShares = []struct {
+	left    time.Duration
+	percent int64
+}{
+	{60 * time.Minute, 10},
+	{30 * time.Minute, 20},
+	{15 * time.Minute, 30},
+	{5 * time.Minute, 50},
+	{-10 * time.Minute, 80},
+}
+
+// CancelFee returns what it costs a rider to cancel an order at a time that was
+// matched and promised a pickup at others.
+func (p Price) CancelFee(matched, pickup, at time.Time) money.Amount {
+	if at.Sub(matched) <= freeAfterMatch {
+		return 0
+	}
+	for _, share := range cancelShares {
+		if pickup.Sub(at) >= share.left {
+			return round(int64(p.Solo)*share.percent, 100)
+		}
+	}
+	return 0
+}
+
+// Split divides what riders were charged: so many percent are the platform's fee, the
+// rest is the driver's share. Both are rounded down and the fen that is left goes to
+// the larger remainder, to the driver when they are equal; so they always add up.
+func Split(total money.Amount, percent int) (share, fee money.Amount) {
+	fee = (total*money.Amount(percent) + 49) / 100
+	return total - fee, fee
+}
+
 // round returns the fraction sum/per in whole fen, half up.
 func round(sum, per int64) money.Amount { return money.Amount((2*sum + per) / (2 * per)) }

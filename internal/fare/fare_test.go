@@ -60,6 +60,79 @@ func TestDue(t *testing.T) {
 	}
 }
 
+func TestCancelFee(t *testing.T) {
+	matched := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	pickup := matched.Add(2 * time.Hour)
+	p := Price{Solo: 1005, Pooled: 804}
+	for _, c := range []struct {
+		at   time.Time
+		want money.Amount
+	}{
+		{matched, 0}, {matched.Add(3 * time.Minute), 0},
+		{matched.Add(3*time.Minute + 1), 101}, // 100.5
+		{pickup.Add(-60 * time.Minute), 101}, {pickup.Add(-60*time.Minute + 1), 201},
+		{pickup.Add(-30 * time.Minute), 201}, {pickup.Add(-30*time.Minute + 1), 302},
+		{pickup.Add(-15 * time.Minute), 302}, {pickup.Add(-15*time.Minute + 1), 503},
+		{pickup.Add(-5 * time.Minute), 503}, {pickup.Add(-5*time.Minute + 1), 804},
+		{pickup.Add(10 * time.Minute), 804}, {pickup.Add(10*time.Minute + 1), 0},
+	} {
+		if got := p.CancelFee(matched, pickup, c.at); got != c.want {
+			t.Errorf("%s after the match: %d fen, want %d", c.at.Sub(matched), got, c.want)
+		}
+	}
+	if got := p.CancelFee(matched, matched.Add(time.Minute), matched.Add(2*time.Minute)); got != 0 {
+		t.Errorf("a pickup within the free minutes: %d", got)
+	}
+	if got := p.NoShow(); got != p.Solo {
+		t.Errorf("a no-show pays %d", got)
+	}
+}
+
+// A later cancel never costs less, until the driver is late; and never more than the hold.
+func TestCancelFeeGrows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		matched := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+		pickup := matched.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "pickup")) * time.Minute)
+		until := int(pickup.Add(10*time.Minute).Sub(matched) / time.Second)
+		first, second := rapid.IntRange(0, until).Draw(t, "first"), rapid.IntRange(0, until).Draw(t, "second")
+		p := Price{Solo: money.Amount(rapid.IntRange(1, 1_000_000).Draw(t, "solo"))}
+		at := func(seconds int) money.Amount {
+			return p.CancelFee(matched, pickup, matched.Add(time.Duration(seconds)*time.Second))
+		}
+		if a, b := at(min(first, second)), at(max(first, second)); a > b || b > p.Solo {
+			t.Errorf("%d fen, then %d, of %d", a, b, p.Solo)
+		}
+	})
+}
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		total      money.Amount
+		percent    int
+		share, fee money.Amount
+	}{
+		{1000, 20, 800, 200}, {0, 20, 0, 0}, {1, 20, 1, 0}, {3, 20, 2, 1}, // 0.6 is the larger remainder
+		{1, 50, 1, 0}, {3, 50, 2, 1}, // equal: the driver's
+		{1, 51, 0, 1}, {7, 0, 7, 0}, {7, 100, 0, 7},
+	} {
+		if share, fee := Split(c.total, c.percent); share != c.share || fee != c.fee {
+			t.Errorf("%d fen at %d %%: %d and %d, want %d and %d", c.total, c.percent, share, fee, c.share, c.fee)
+		}
+	}
+}
+
+// The parts add up, and each is within a fen of what is exact.
+func TestSplitAddsUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total, percent := rapid.Int64Range(0, 1<<40).Draw(t, "total"), rapid.IntRange(0, 100).Draw(t, "percent")
+		share, fee := Split(money.Amount(total), percent)
+		off := 100*int64(fee) - total*int64(percent)
+		if int64(share)+int64(fee) != total || share < 0 || fee < 0 || off > 49 || off < -50 {
+			t.Errorf("%d fen at %d %%: %d and %d", total, percent, share, fee)
+		}
+	})
+}
+
 // The tables stand in the documents, in both languages, as they are here.
 func TestDocuments(t *testing.T) {
 	var rows []string
@@ -67,6 +140,9 @@ func TestDocuments(t *testing.T) {
 		rows = append(rows, fmt.Sprintf("| `%s` | %d | %d |", part.of, part.fen, part.per))
 	}
 	rows = append(rows, fmt.Sprintf("%d %%", pooledPercent))
+	for _, share := range cancelShares {
+		rows = append(rows, fmt.Sprintf("| %d min | %d %% |", share.left/time.Minute, share.percent))
+	}
 	for _, name := range []string{"fares.md", "fares.zh-CN.md"} {
 		text, err := os.ReadFile("../../docs/" + name)
 		if err != nil {

@@ -30,6 +30,7 @@ type row struct {
 	DurationS    int64
 	Fare         money.Amount // the solo price
 	FarePooled   money.Amount
+	CancelFee    money.Amount
 	TripID       uuid.NullUUID
 	PickupAt     *time.Time
 	DropoffAt    *time.Time
@@ -48,8 +49,8 @@ func (r row) order() Order {
 		ID: r.ID, RiderID: r.RiderID, Status: r.Status, Reason: r.Reason, Seats: r.Seats,
 		Origin: r.Origin, Dest: r.Dest,
 		DepartAfter: r.DepartAfter, ArriveBefore: r.ArriveBefore, MatchUntil: r.MatchUntil, Rematches: r.Rematches,
-		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Price: fare.Price{Solo: r.Fare, Pooled: r.FarePooled},
-		TripID: r.TripID, PickupAt: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
+		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Price: fare.Price{Solo: r.Fare, Pooled: r.FarePooled}, Fee: r.CancelFee,
+		TripID: r.TripID, PickupAt: r.PickupAt, Promised: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
 		Version: r.Version, CreatedAt: r.CreatedAt, ChangedAt: r.ChangedAt,
 	}
 }

@@ -3,6 +3,8 @@ package order
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
@@ -127,4 +129,8 @@ type Config struct {
 	UsualWait time.Duration // how long a rider without arrive_before waits for the pickup
 	MatchFor  time.Duration // how long a trip is looked for, from depart_after on
 	MaxActive int           // orders a rider may hold at a time
+
+	DisputeWindow time.Duration // from a trip's end until its driver is paid
+	// Shared reports whether an order of a plan that was driven shared a leg with another.
+	Shared func(p trip.Plan, order uuid.UUID) bool
 }
