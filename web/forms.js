@@ -98,7 +98,7 @@ export function OrderForm({api, draft, onDone}) {
         <${When} label=${t('arriveBefore')} value=${before} onValue=${setBefore} />
       </div>
     </details>
-    ${known && html`<p class="quote" role="status"><strong>${money(known.fare)}</strong>
+    ${known && html`<p class="quote" role="status"><strong>${t('fares', money(known.fare_pooled), money(known.fare))}</strong>
       <span class="muted">${t('quoteText', distance(known.distance_metres), minutes(known.duration_seconds))}</span></p>`}
     <${Trouble} problem=${order.problem ?? ask.problem} />
     <button class="wide" disabled=${busy}>${known ? t('orderFor', money(known.fare)) : t('showFare')}</button>

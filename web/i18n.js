@@ -56,7 +56,7 @@ const words = {
   departAt: ['Departure', '出发时间'],
   maxDetour: ['Longest detour, min', '最多绕路（分钟）'],
   showFare: ['Show fare', '查看车费'],
-  orderFor: [m => `Order for ${m}`, m => `下单 ${m}`],
+  orderFor: [m => `Order, for ${m} at most`, m => `下单，最多 ${m}`],
   quoteText: [(d, m) => `${d}, about ${m} by car`, (d, m) => `${d}，车程约 ${m}`],
   offer: ['Offer these seats', '发布'],
 
@@ -65,6 +65,8 @@ const words = {
   departs: ['Departs', '出发'],
   arrives: ['Arrives', '到达'],
   fare: ['Fare', '车费'],
+  charged: ['Charged', '实付'],
+  fares: [(pooled, solo) => `${pooled} shared, ${solo} alone`, (pooled, solo) => `拼成 ${pooled}，未拼成 ${solo}`],
   trip: ['Trip', '行程'],
   order: ['Order', '订单'],
   orderedAt: ['Ordered', '下单时间'],
@@ -76,6 +78,7 @@ const words = {
   plan: ['Plan', '停靠计划'],
   cancelOrder: ['Cancel this order', '取消订单'],
   reallyCancel: ['Cancel it, and give the seats back?', '确定取消并释放座位？'],
+  cancelCosts: [m => `Cancelling now costs ${m}.`, m => `现在取消需付 ${m}。`],
   yesCancel: ['Yes, cancel', '确定取消'],
   keep: ['Keep it', '保留'],
 
@@ -110,7 +113,9 @@ const words = {
   'payment.none': ['not held', '未预授权'],
   'payment.held': ['held', '已预授权'],
   'payment.captured': ['charged', '已扣款'],
+  'payment.owed': ['owed', '待补缴'],
   'payment.voided': ['hold released', '预授权已撤销'],
+  'payment.refunding': ['being refunded', '退款中'],
   'payment.refunded': ['refunded', '已退款'],
 
   'flow.running': ['running', '进行中'],

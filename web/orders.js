@@ -29,7 +29,7 @@ function Row({order}) {
     <span class="line"><${Pill} of="order" state=${order.status} /><time class="small muted" datetime=${order.created_at}>${clock(order.created_at)}</time></span>
     <${Route} of=${order} />
     <span class="line small muted">
-      <span>${t('seats', order.seats)} · ${money(order.fare)} ${t(`payment.${order.payment}`)}</span>
+      <span>${t('seats', order.seats)} · ${money(order.charged ?? order.fare)} ${t(`payment.${order.payment}`)}</span>
       ${order.pickup_at && html`<span>${t('pickup')} ${clock(order.pickup_at)}</span>`}
     </span>
   </a>`;
@@ -72,7 +72,7 @@ export function Order({api, id, seesTrips, onChange, onShow}) {
     <${Trouble} problem=${problem} />
     ${!order && !problem && html`<p class="empty">${t('loading')}</p>`}
     ${order && html`<${Facts} order=${order} seesTrips=${seesTrips} />`}
-    ${order && cancellable.includes(order.status) && html`<${Cancel} api=${api} id=${id} onDone=${look} />`}
+    ${order && cancellable.includes(order.status) && html`<${Cancel} api=${api} order=${order} onDone=${look} />`}
     ${order?.flow && html`<${Flow} flow=${order.flow} reason=${order.reason} />`}
   </article>`;
 }
@@ -86,7 +86,8 @@ function Facts({order, seesTrips}) {
     <dl>
       <dt>${t('pickup')}</dt><dd>${clock(order.pickup_at)}</dd>
       <dt>${t('dropoff')}</dt><dd>${clock(order.dropoff_at)}</dd>
-      <dt>${t('fare')}</dt><dd>${money(order.fare)} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
+      <dt>${t('fare')}</dt><dd>${t('fares', money(order.fare_pooled), money(order.fare))} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
+      ${order.charged && html`<dt>${t('charged')}</dt><dd>${money(order.charged)}</dd>`}
       ${trip && html`<dt>${t('trip')}</dt><dd><code>${trip}</code></dd>`}
       ${order.depart_after && html`<dt>${t('window')}</dt><dd>${clock(order.depart_after)}–${clock(order.arrive_before)}</dd>`}
       <dt>${t('orderedAt')}</dt>
@@ -95,16 +96,16 @@ function Facts({order, seesTrips}) {
   </div>`;
 }
 
-function Cancel({api, id, onDone}) {
+function Cancel({api, order, onDone}) {
   const [asked, setAsked] = useState(false);
   const cancel = useSubmit(async () => {
-    await api.post(`/v1/orders/${encodeURIComponent(id)}/cancel`);
+    await api.post(`/v1/orders/${encodeURIComponent(order.id)}/cancel`);
     setAsked(false);
     await onDone();
   });
   if (!asked) return html`<button type="button" class="quiet danger" onClick=${() => setAsked(true)}>${t('cancelOrder')}</button>`;
   return html`<div class="ask" role="group" aria-label=${t('cancelOrder')}>
-    <p>${t('reallyCancel')}</p>
+    <p>${t('reallyCancel')}${order.cancel_fee.amount > 0 && html` <strong>${t('cancelCosts', money(order.cancel_fee))}</strong>`}</p>
     <${Trouble} problem=${cancel.problem} />
     <div class="buttons">
       <button type="button" class="danger" disabled=${cancel.busy} onClick=${cancel.submit}>${t('yesCancel')}</button>

@@ -107,12 +107,12 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, Roomier: live.Roomier(),
 	})
 	a.payments = pay.New(pay.Deps{
-		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log,
+		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
 		Gateway: pay.Sandbox{Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage},
 	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
-		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders},
+		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders, DisputeWindow: s.DisputeWindow},
 	})
 	a.board = match.NewBoard(a.trips, travel, a.clock, log)
 	matcher := match.NewService(match.Deps{

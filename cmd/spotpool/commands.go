@@ -110,9 +110,9 @@ func (a *app) rules() []rule {
 		{"plans can be driven as promised", a.trips.PlanOrder},
 		{"plans and seats agree with orders", a.orders.SeatsAgree},
 		{"no order with two holds", a.payments.DoubleHolds},
-		{"ledger of holds agrees with payments", a.payments.LedgerAgrees},
-		{"holds agree with orders", a.orders.HoldsAgree},
-		{"no release of a hold given up", a.payments.VoidsGivenUp},
+		{"ledger agrees with payments", a.payments.LedgerAgrees},
+		{"payments agree with orders", a.orders.PaymentsAgree},
+		{"no money stuck", a.payments.MoneyStuck},
 		{"no flow stuck", queue.StuckFlows},
 		{"batch counts agree with their jobs", queue.BatchCounts},
 	}

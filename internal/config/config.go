@@ -61,6 +61,9 @@ type Settings struct {
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
+	PlatformFee   int           `flag:"platform-fee" default:"20" help:"percent of what riders are charged that the platform keeps; the rest is the driver's"`
+	DisputeWindow time.Duration `flag:"dispute-window" default:"24h" help:"from the end of a trip until its driver is paid; meanwhile an operator may refund its riders"`
+
 	SMS                  string `flag:"sms" default:"log" help:"who sends SMS: log (nobody), aliyun or twilio; of two, as in aliyun,twilio, the second while the first is out of order"`
 	SMSPerSecond         int    `flag:"sms-per-second" default:"20" help:"SMS the providers take a second, from all workers together; 0: any number"`
 	SMSPerDay            int    `flag:"sms-per-day" default:"0" help:"SMS in any 24 hours, from all workers together; beyond it only sign-in codes are sent; 0: any number"`
@@ -76,7 +79,7 @@ type Settings struct {
 	TwilioFrom           string `flag:"twilio-from" default:"" help:"number of the account that SMS come from, or the SID of a messaging service, MG…"`
 
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
-	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds that the sandbox declines"`
+	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds, and of captures, that the sandbox declines"`
 	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
 
 	UserRate    float64 `flag:"user-rate" default:"20" help:"requests a second this process takes from one user; 0: any number"`
@@ -206,7 +209,7 @@ func (s Settings) check() error {
 		}
 	}
 	for name, d := range map[string]time.Duration{
-		"usual-wait": s.UsualWait, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
+		"usual-wait": s.UsualWait, "dispute-window": s.DisputeWindow, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
 		"timeout": s.Timeout, "max-time": s.MaxTime,
 	} {
 		if d < 0 {
@@ -225,7 +228,7 @@ func (s Settings) check() error {
 			return fmt.Errorf("--%s must be at least 1", name)
 		}
 	}
-	for name, n := range map[string]int{"sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
+	for name, n := range map[string]int{"platform-fee": s.PlatformFee, "sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
 		if n < 0 || n > 100 {
 			return fmt.Errorf("--%s is a percentage, from 0 to 100", name)
 		}

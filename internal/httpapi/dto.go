@@ -135,7 +135,10 @@ type orderOut struct {
 	DistanceM    int          `json:"distance_metres"`
 	DurationS    int          `json:"duration_seconds"`
 	Fare         moneyOut     `json:"fare"`
+	FarePooled   moneyOut     `json:"fare_pooled"`
+	CancelFee    moneyOut     `json:"cancel_fee"`
 	Payment      pay.Status   `json:"payment"`
+	Charged      *moneyOut    `json:"charged,omitempty"`
 	TripID       *uuid.UUID   `json:"trip_id"`
 	PickupAt     *string      `json:"pickup_at"`
 	DropoffAt    *string      `json:"dropoff_at"`
@@ -145,15 +148,21 @@ type orderOut struct {
 	Flow         *flowOut     `json:"flow,omitempty"`
 }
 
-func orderOf(o order.Order, payment pay.Status) orderOut {
-	return orderOut{
+// orderOf shows an order as it is now.
+func (s *Server) orderOf(o order.Order, p pay.Payment) orderOut {
+	out := orderOut{
 		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Reason: o.Reason, Seats: o.Seats,
 		Origin: o.Origin, Destination: o.Dest, DepartAfter: stamp(o.DepartAfter), ArriveBefore: stamp(o.ArriveBefore),
 		MatchUntil: stamp(o.MatchUntil), DistanceM: o.Metres, DurationS: int(o.Duration / time.Second),
-		Fare: moneyOf(o.Fare), Payment: payment, TripID: idOrNil(o.TripID),
+		Fare: moneyOf(o.Price.Solo), FarePooled: moneyOf(o.Price.Pooled), CancelFee: moneyOf(o.CancelFee(s.Clock.Now())),
+		Payment: p.Status, TripID: idOrNil(o.TripID),
 		PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
 		MatchedAt: stampOrNil(o.MatchedAt), ConfirmedAt: stampOrNil(o.ConfirmedAt), CreatedAt: stamp(o.CreatedAt),
 	}
+	if p.Status.Charged() {
+		out.Charged = new(moneyOf(p.Charged))
+	}
+	return out
 }
 
 type flowOut struct {

@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
@@ -64,11 +65,12 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		Travel: travel, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
 	})
 	payments := pay.New(pay.Deps{
-		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet,
+		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
-		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders},
+		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders,
+			DisputeWindow: time.Hour, Shared: func(trip.Plan, uuid.UUID) bool { return false }},
 	})
 	matcher := match.NewService(match.Deps{
 		Board: match.NewBoard(trips, travel, now, quiet), Trips: trips, Orders: orders, Queue: w.Client, Clock: now, Log: quiet,

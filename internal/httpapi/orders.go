@@ -11,6 +11,7 @@ import (
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
 )
@@ -31,6 +32,7 @@ type quoteOut struct {
 	DistanceM int      `json:"distance_metres"`
 	DurationS int      `json:"duration_seconds"`
 	Fare      moneyOut `json:"fare"`
+	Pooled    moneyOut `json:"fare_pooled"`
 }
 
 func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
@@ -46,7 +48,7 @@ func (s *Server) quote(_ *gin.Context, _ *db.Tx, body []byte) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Fare)}}, nil
+	return reply{status: http.StatusOK, body: quoteOut{q.Metres, int(q.Duration / time.Second), moneyOf(q.Price.Solo), moneyOf(q.Price.Pooled)}}, nil
 }
 
 // orderIn does not embed routeIn: the decoder would name its fields routeIn.seats.
@@ -76,7 +78,7 @@ func (s *Server) placeOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, erro
 	}
 	ctx := c.Request.Context()
 	tx.After(func() { s.Log.InfoContext(ctx, "order accepted", slog.String("order_id", o.ID.String())) })
-	return reply{status: http.StatusAccepted, location: "/v1/orders/" + o.ID.String(), body: orderOf(o, pay.None)}, nil
+	return reply{status: http.StatusAccepted, location: "/v1/orders/" + o.ID.String(), body: s.orderOf(o, pay.Payment{Status: pay.None})}, nil
 }
 
 // orderFor returns the order in the path when the signed-in user may see it:
@@ -126,7 +128,7 @@ func (s *Server) orderWithFlow(c *gin.Context) (orderOut, error) {
 	if err != nil {
 		return orderOut{}, err
 	}
-	out := orderOf(o, payments[id].Status)
+	out := s.orderOf(o, payments[id])
 	if ok {
 		out.Flow = flowOf(flow, who(c).Role == account.Operator)
 	}
@@ -160,7 +162,7 @@ func (s *Server) listOrders(c *gin.Context) {
 		return
 	}
 	sendPage(c, orders, limit, func(o order.Order) uuid.UUID { return o.ID },
-		func(o order.Order) orderOut { return orderOf(o, payments[o.ID].Status) })
+		func(o order.Order) orderOut { return s.orderOf(o, payments[o.ID]) })
 }
 
 func (s *Server) cancelOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
@@ -172,9 +174,32 @@ func (s *Server) cancelOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, err
 	if err != nil {
 		return reply{}, err
 	}
-	payment, err := s.Payments.StatusIn(tx, id)
+	return s.orderReply(tx, http.StatusOK, o)
+}
+
+func (s *Server) orderReply(tx *db.Tx, status int, o order.Order) (reply, error) {
+	payment, err := s.Payments.In(tx, o.ID)
+	return reply{status: status, body: s.orderOf(o, payment)}, err
+}
+
+// refundOrder has given back what an order was charged.
+func (s *Server) refundOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {
+	id, err := s.target(c, body, order.ErrNotFound, "order_id")
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusOK, body: orderOf(o, payment)}, nil
+	o, err := s.Orders.In(tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	granted, err := s.Payments.GrantRefund(tx, id)
+	if err != nil {
+		return reply{}, err
+	}
+	if granted {
+		if err := s.Jobs.Dispatch(tx, pay.Refund(id), notify.Rider(id, notify.Refunded)); err != nil {
+			return reply{}, err
+		}
+	}
+	return s.orderReply(tx, http.StatusAccepted, o)
 }

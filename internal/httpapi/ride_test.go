@@ -63,7 +63,7 @@ func TestRideIsOrderedAndConfirmed(t *testing.T) {
 	if o.Status != order.Matching || o.Payment != pay.None || o.TripID != nil || o.RiderID != rider.ID || o.Seats != 2 {
 		t.Errorf("accepted %+v", o)
 	}
-	if q := into[quoteOut](w.do(rider, "POST", "/v1/quotes", with(orderBody(), "seats", 2)).is(http.StatusOK)); q.Fare != o.Fare || q.DistanceM != o.DistanceM || q.DurationS != o.DurationS {
+	if q := into[quoteOut](w.do(rider, "POST", "/v1/quotes", with(orderBody(), "seats", 2)).is(http.StatusOK)); q.Fare != o.Fare || q.Pooled != o.FarePooled || q.Pooled.Amount >= q.Fare.Amount || q.DistanceM != o.DistanceM || q.DurationS != o.DurationS {
 		t.Errorf("quoted %+v, ordered %+v", q, o)
 	}
 

@@ -105,6 +105,7 @@ func (s *Server) routes() {
 	in.GET("/orders", s.listOrders)
 	in.GET("/orders/:id", s.getOrder)
 	in.POST("/orders/:id/cancel", s.write(s.cancelOrder))
+	in.POST("/orders/:id/refund", operators, s.write(s.refundOrder))
 	in.GET("/orders/:id/events", s.orderEvents)
 	in.GET("/notifications", s.listNotices)
 	in.GET("/notifications/events", s.noticeEvents)

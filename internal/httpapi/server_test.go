@@ -30,6 +30,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 	w := newWorld(t)
 	operator, _ := w.failures()
 	driver, rider := w.user(account.Driver), w.user(account.Rider)
+	ridden := w.offer(driver)
+	refunded := w.confirmed(rider, w.order(rider))
+	w.settled(ridden, refunded)
 	tr := w.offer(driver)
 	o := w.confirmed(rider, w.order(rider))
 	phone := w.phone()
@@ -53,6 +56,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{rider, "GET", "/v1/orders?limit=1&status=confirmed&cursor=" + uuid.Max.String(), nil, http.StatusOK},
 		{rider, "GET", "/v1/orders/" + o.ID.String(), nil, http.StatusOK},
 		{rider, "POST", "/v1/orders/" + o.ID.String() + "/cancel", object{}, http.StatusOK},
+		{operator, "POST", "/v1/orders/" + refunded.ID.String() + "/refund", object{}, http.StatusAccepted},
 		{rider, "GET", "/v1/notifications", nil, http.StatusOK},
 		{rider, "PUT", preferences, object{"sms": false}, http.StatusOK},
 		{rider, "GET", preferences, nil, http.StatusOK},

@@ -18,10 +18,23 @@ type statementOut struct {
 	Rides     int       `json:"rides"`
 	Total     moneyOut  `json:"total"`
 	CreatedAt string    `json:"created_at"`
+
+	Settled settledOut `json:"settled"`
 }
 
-func statementOf(st pay.Statement) statementOut {
-	return statementOut{st.DriverID, st.Day, st.Trips, st.Rides, moneyOf(st.Total), stamp(st.CreatedAt)}
+type settledOut struct {
+	Rides       int      `json:"rides"`
+	Fares       moneyOut `json:"fares"`
+	PlatformFee moneyOut `json:"platform_fee"`
+	Share       moneyOut `json:"share"`
+	PaidOut     moneyOut `json:"paid_out"`
+}
+
+func statementOf(st pay.Statement, by pay.Settled) statementOut {
+	return statementOut{
+		DriverID: st.DriverID, Day: st.Day, Trips: st.Trips, Rides: st.Rides, Total: moneyOf(st.Total), CreatedAt: stamp(st.CreatedAt),
+		Settled: settledOut{by.Rides, moneyOf(by.Fares), moneyOf(by.Fee), moneyOf(by.Share), moneyOf(by.PaidOut)},
+	}
 }
 
 func (s *Server) getStatement(c *gin.Context) {
@@ -35,7 +48,12 @@ func (s *Server) getStatement(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	c.JSON(http.StatusOK, statementOf(st))
+	settled, err := s.Payments.Settled(c.Request.Context(), st.DriverID, day)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	c.JSON(http.StatusOK, statementOf(st, settled))
 }
 
 type dayIn struct {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/money"
 )
 
 // Event is what a notice tells of.
@@ -27,6 +29,9 @@ const (
 	Announced     Event = "broadcast"      // an operator tells all riders in an area
 	Statement     Event = "statement"      // what a driver's day came to
 	TripCancelled Event = "trip_cancelled" // an operator has called off a driver's trip
+	Receipted     Event = "receipt"        // what a rider was charged
+	Settled       Event = "settled"        // what a driver has earned
+	Refunded      Event = "refunded"       // what was charged is given back
 )
 
 // Audience is whom a notice goes to, seen from the order it is about.
@@ -45,7 +50,7 @@ type Notice struct {
 	ID        uuid.UUID `gorm:"primaryKey"`
 	UserID    uuid.UUID
 	Event     Event
-	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day, a trip
+	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day, a trip, a settlement
 	OrderID   uuid.NullUUID // the order it is about, if any
 	Text      string
 	CreatedAt time.Time
@@ -61,6 +66,7 @@ type Ride struct {
 	Round    int       // how often its trip has changed
 	Origin   string    // names of places, may be empty
 	Dest     string
+	Fee      money.Amount // of a late cancel
 }
 
 // Departure is what a notice says about a driver's trip.
@@ -109,10 +115,14 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
 	case ev == Declined:
 		return fmt.Sprintf("The payment for your ride%s was declined, so your seat was given up.", way)
+	case ev == Cancelled && to == ToRider && r.Fee > 0:
+		return fmt.Sprintf("Your ride%s is cancelled at a cost of %s. The rest of the money held for it is released.", way, r.Fee)
 	case ev == Cancelled && to == ToRider:
 		return fmt.Sprintf("Your ride%s is cancelled. The money held for it is released.", way)
 	case ev == Cancelled:
 		return fmt.Sprintf("The ride of a rider%s is cancelled.", way)
+	case ev == Refunded:
+		return fmt.Sprintf("What you were charged for your ride%s is given back to you.", way)
 	}
 	return fmt.Sprintf("There is news of a ride%s.", way)
 }

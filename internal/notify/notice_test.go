@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Expired, Declined, Cancelled}
+	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Expired, Declined, Cancelled, Refunded}
 	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
@@ -33,6 +33,7 @@ func TestWords(t *testing.T) {
 		{Rematching, ToRider, "Your driver cannot take you from Caohejing to Lujiazui after all. We are looking for another car."},
 		{Moved, ToRider, "Your ride from Caohejing to Lujiazui has another driver now, who picks you up at 07:45."},
 		{Left, ToDriver, "A rider from Caohejing to Lujiazui goes with another driver now. Please do not wait for them."},
+		{Refunded, ToRider, "What you were charged for your ride from Caohejing to Lujiazui is given back to you."},
 		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
 	}
 	for _, tt := range tests {
@@ -40,11 +41,16 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s to %s:\n got %q\nwant %q", tt.ev, tt.to, got, tt.want)
 		}
 	}
+	ride.Fee = 1234
+	const want = "Your ride from Caohejing to Lujiazui is cancelled at a cost of 12.34 CNY. The rest of the money held for it is released."
+	if got := ride.words(Cancelled, ToRider, zone); got != want {
+		t.Errorf("late: %q", got)
+	}
 }
 
 // The column holds 500 characters, whatever places are called.
 func TestWordsStayShort(t *testing.T) {
-	ride := Ride{Origin: strings.Repeat("长", 1000), Dest: strings.Repeat("😀", 1000)}
+	ride := Ride{Origin: strings.Repeat("长", 1000), Dest: strings.Repeat("😀", 1000), Fee: 1_000_000}
 	for _, ev := range events {
 		for _, to := range audiences {
 			text := ride.words(ev, to, time.UTC)

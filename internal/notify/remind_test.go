@@ -88,7 +88,7 @@ func TestADriverIsToldOfTheStatement(t *testing.T) {
 	if err != nil || len(found) != 2 {
 		t.Fatalf("inbox %+v, %v", found, err)
 	}
-	if want := "Your statement of 2026-05-03 is ready. Rides: 7. Fares held: 123.45 CNY."; found[1].Text != want || found[1].Event != Statement || found[1].OrderID.Valid {
+	if want := "Your statement of 2026-05-03 is ready. Rides: 7. Fares: 123.45 CNY. Your share of what is settled: 98.76 CNY."; found[1].Text != want || found[1].Event != Statement || found[1].OrderID.Valid {
 		t.Errorf("got %+v, want %q", found[1], want)
 	}
 }

@@ -26,9 +26,15 @@ type Rides interface {
 	Upcoming(ctx context.Context, in Area, after uuid.UUID, limit int) (riders []uuid.UUID, last uuid.UUID, err error)
 }
 
-// Statements tells what a driver's statement of a day says; pay.Service is one.
+// Statements tells what became of money; pay.Service is one.
 type Statements interface {
-	Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total money.Amount, err error)
+	// Figures returns what a driver's statement of a day says.
+	Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total, share money.Amount, err error)
+	// Charged returns what of an order's hold was charged, and whether it was taken
+	// rather than left owed.
+	Charged(ctx context.Context, order uuid.UUID) (held, charged money.Amount, taken bool, err error)
+	// Earned returns how a settlement was shared out.
+	Earned(ctx context.Context, settlement uuid.UUID) (fares, fee, share money.Amount, err error)
 }
 
 // People tells how somebody is reached; account.Service is one.

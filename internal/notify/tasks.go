@@ -117,6 +117,7 @@ func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, movedKind, s.tellMoved)
 	jobs.Handle(r, statementKind, s.tellStatement)
 	jobs.Handle(r, tripCancelledKind, s.tellTripCancelled)
+	s.registerReceipts(r)
 	s.registerSMS(r)
 	s.registerBroadcasts(r)
 }
@@ -207,12 +208,12 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) 
 }
 
 func (s *Service) tellStatement(ctx context.Context, a *jobs.Attempt, args statementArgs) error {
-	rides, total, err := s.deps.Statements.Figures(ctx, args.Driver, args.Day)
+	rides, total, share, err := s.deps.Statements.Figures(ctx, args.Driver, args.Day)
 	if err != nil {
 		return err
 	}
 	n := s.newNotice(args.Driver, Statement, uuid.NewSHA1(args.Driver, []byte(args.Day)))
-	n.Text = fmt.Sprintf("Your statement of %s is ready. Rides: %d. Fares held: %s.", args.Day, rides, total)
+	n.Text = fmt.Sprintf("Your statement of %s is ready. Rides: %d. Fares: %s. Your share of what is settled: %s.", args.Day, rides, total, share)
 	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		_, err := s.put(ctx, tx, &n)
 		return err

@@ -33,6 +33,9 @@ type world struct {
 
 	metrics *prometheus.Registry // nil, or of the SMS
 
+	charged money.Amount // of the ride
+	owes    bool         // whether it could not be taken
+
 	upcoming [][]uuid.UUID // the riders of each page of a broadcast
 	asked    chan int      // nil, or told which page is asked for before it is answered
 	goOn     chan error    // the answer's error, when asked is not nil
@@ -55,11 +58,24 @@ func (w *world) Contact(_ context.Context, user uuid.UUID) (Contact, error) {
 func number(user uuid.UUID) string { return "+86 " + user.String() }
 
 // Figures knows the statement of one driver, the ride's.
-func (w *world) Figures(_ context.Context, driver uuid.UUID, _ clock.Day) (int, money.Amount, error) {
+func (w *world) Figures(_ context.Context, driver uuid.UUID, _ clock.Day) (int, money.Amount, money.Amount, error) {
 	if driver != w.ride.DriverID {
-		return 0, 0, fault.New(fault.NotFound, "statement_not_found", "no such statement")
+		return 0, 0, 0, fault.New(fault.NotFound, "statement_not_found", "no such statement")
 	}
-	return 7, 12345, nil
+	return 7, 12345, 9876, nil
+}
+
+// Charged tells what of a hold of 20.00 was charged.
+func (w *world) Charged(context.Context, uuid.UUID) (money.Amount, money.Amount, bool, error) {
+	return 2000, w.charged, !w.owes, nil
+}
+
+// Earned knows one settlement, that of theTrip.
+func (w *world) Earned(_ context.Context, id uuid.UUID) (money.Amount, money.Amount, money.Amount, error) {
+	if id != theTrip {
+		return 0, 0, 0, fault.New(fault.NotFound, "settlement_not_found", "no such settlement")
+	}
+	return 1001, 200, 801, nil
 }
 
 // Upcoming answers with the pages of w.upcoming; their orders are numbered ids.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -89,14 +90,32 @@ func TestSeatsAgree(t *testing.T) {
 	})
 }
 
-func TestHoldsAgree(t *testing.T) {
+func TestPaymentsAgree(t *testing.T) {
 	set := func(s Status, payment string) func(*world, Order) {
 		return func(w *world, o Order) {
 			w.exec("UPDATE orders SET status = ? WHERE id = ?", s, o.ID)
 			w.exec("UPDATE payments SET status = ? WHERE order_id = ?", payment, o.ID)
 		}
 	}
+	over := func(since time.Time) func(*world, Order) {
+		return func(w *world, o Order) {
+			set(Completed, "held")(w, o)
+			w.exec("UPDATE trips SET status = ?, changed_at = ? WHERE id = ?", trip.Completed, since, o.TripID.UUID)
+		}
+	}
+	costs := func(payment string, since time.Time) func(*world, Order) {
+		return func(w *world, o Order) {
+			set(Cancelled, payment)(w, o)
+			w.exec("UPDATE orders SET cancel_fee = 1, changed_at = ? WHERE id = ?", since, o.ID)
+		}
+	}
 	damages := map[string]damage{
+		"its trip is just over, held":        {"", over(noon.Add(time.Second - settledWithin))},
+		"its trip is over for an hour, held": {"is completed and its payment held", over(noon.Add(-settledWithin))},
+		"just cancelled at a cost, held":     {"", costs("held", noon.Add(time.Second-settledWithin))},
+		"cancelled at a cost, held":          {"is cancelled and its payment held", costs("held", noon.Add(-settledWithin))},
+		"cancelled at a cost":                {"", costs("captured", noon.Add(-settledWithin))},
+		"cancelled at a cost, for nothing":   {"is cancelled and its payment voided", costs("voided", noon)},
 		"looks for another trip, held": {"", func(w *world, o Order) {
 			w.exec("UPDATE orders SET rematches = 1 WHERE id = ?", o.ID)
 			set(Matching, "held")(w, o)
@@ -109,9 +128,10 @@ func TestHoldsAgree(t *testing.T) {
 	}
 	for s, fine := range map[Status][]string{
 		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"},
-		Cancelled: {"none", "voided"}, Expired: {"none", "voided"},
+		Cancelled: {"none", "voided"}, Expired: {"none", "voided"}, Onboard: {"held"},
+		Completed: {"held", "captured", "owed", "refunding", "refunded"}, noShow: {"held", "captured", "owed", "refunding", "refunded"},
 	} {
-		for _, payment := range []string{"none", "held", "voided"} {
+		for _, payment := range []string{"none", "held", "voided", "captured", "owed", "refunding", "refunded"} {
 			says := fmt.Sprintf("is %s and its payment %s", s, payment)
 			if slices.Contains(fine, payment) {
 				says = ""
@@ -119,7 +139,7 @@ func TestHoldsAgree(t *testing.T) {
 			damages[string(s)+", "+payment] = damage{says, set(s, payment)}
 		}
 	}
-	damaged(t, func(w *world) func(context.Context) ([]string, error) { return w.HoldsAgree }, damages)
+	damaged(t, func(w *world) func(context.Context) ([]string, error) { return w.PaymentsAgree }, damages)
 }
 
 // More orders than an audit holds in memory at a time.

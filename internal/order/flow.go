@@ -28,3 +28,21 @@ func Fulfil(id uuid.UUID, until time.Time) jobs.Flow {
 		).AllowFailures(),
 	).Catch(GiveUp(id))
 }
+
+// Settle is how a bill is settled: what each order is to pay is captured, driver and
+// platform get their parts, everyone gets a receipt, and the driver is paid once
+// nothing can be disputed any more. What cannot be captured is owed and keeps nothing
+// from the others, and a receipt that cannot be written keeps no money.
+func Settle(b pay.Bill, disputes time.Duration) jobs.Flow {
+	captures, receipts := make([]jobs.Job, len(b.Charges)), make([]jobs.Job, len(b.Charges), len(b.Charges)+1)
+	for i, c := range b.Charges {
+		captures[i], receipts[i] = pay.Capture(b.ID, c), notify.Receipt(c.Order)
+	}
+	return jobs.Chain(
+		jobs.BatchOf(captures).AllowFailures(),
+		pay.ShareOut(b),
+		jobs.BatchOf(append(receipts, notify.Earned(b.ID, b.Driver))).AllowFailures(),
+		pay.EndDisputes(b.ID).In(disputes),
+		pay.Payout(b.ID),
+	)
+}

@@ -9,15 +9,17 @@ import (
 // Moved puts an order on another trip, in the transaction that changes the plans of
 // both. It returns errMoved when the order is not on the trip that it is to leave, or
 // may not leave it: once it is confirmed, and unless the move says so, it stays.
-// Those who know of its trip are told.
+// Those who know of its trip are told; a rider who does may cancel free of charge for a
+// while, as after the first match.
 func (s *Service) Moved(tx *db.Tx, m match.Move) error {
 	from, now := []Status{Matched}, s.clock.Now()
 	if m.Told {
 		from = append(from, Confirmed)
 	}
-	n, err := tx.Change(`UPDATE orders SET trip_id = ?, pickup_at = ?, dropoff_at = ?, reason = ?, rematches = rematches + 1,
+	n, err := tx.Change(`UPDATE orders SET trip_id = ?, pickup_at = ?, dropoff_at = ?,
+		matched_at = CASE WHEN status = ? THEN ? ELSE matched_at END, reason = ?, rematches = rematches + 1,
 		version = version + 1, changed_at = ? WHERE id = ? AND trip_id = ? AND status IN ?`,
-		m.To, m.PickupAt, m.DropoffAt, ReasonMoved, now, m.Order, m.From, from)
+		m.To, m.PickupAt, m.DropoffAt, Confirmed, now, ReasonMoved, now, m.Order, m.From, from)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/trip"
@@ -78,15 +79,26 @@ type Order struct {
 	Rematches    int       // how often it has lost its trip, or got another instead
 	Metres       int       // the direct way
 	Duration     time.Duration
-	Fare         money.Amount
+	Price        fare.Price   // binding; the solo one is held
+	Fee          money.Amount // what a rider's late cancel has cost
 	TripID       uuid.NullUUID
-	PickupAt     *time.Time // set with TripID
+	PickupAt     *time.Time // as its trip's plan has it now; set with TripID
+	Promised     *time.Time // the pickup as it was when the order got its trip
 	DropoffAt    *time.Time
 	MatchedAt    *time.Time
 	ConfirmedAt  *time.Time
 	Version      int
 	CreatedAt    time.Time
 	ChangedAt    time.Time
+}
+
+// CancelFee returns what it costs the rider to cancel the order at a time, or what it
+// has cost: nothing before it is confirmed.
+func (o Order) CancelFee(at time.Time) money.Amount {
+	if o.Status != Confirmed || o.Promised == nil {
+		return o.Fee
+	}
+	return o.Price.CancelFee(*o.MatchedAt, *o.Promised, at)
 }
 
 // Seated reports whether the order has a place in its trip's plan.

@@ -3,12 +3,10 @@ package order
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/jobs"
-	"github.com/spotpool/spotpool/internal/money"
 )
 
 var all = []Status{Matching, Matched, Confirmed, Onboard, Completed, Cancelled, Expired}
@@ -84,29 +82,6 @@ func TestTags(t *testing.T) {
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("tags %v, want %v", c.got, c.want)
-		}
-	}
-}
-
-func TestFare(t *testing.T) {
-	for _, c := range []struct {
-		metres float64
-		d      time.Duration
-		seats  int
-		want   money.Amount
-	}{
-		{0, 0, 1, 600},
-		{1000, time.Minute, 1, 790},
-		{1000, time.Minute, 3, 2370},
-		{12_345, 21 * time.Minute, 1, 3205}, // 600 + 1975.2 + 630 = 3205.2
-		{1003.125, time.Minute, 1, 791},     // 790.5 is rounded up
-		{1003.12, time.Minute, 1, 790},      // 790.4992
-		{1003.125, time.Minute, 2, 1582},    // a seat is rounded, not the sum
-		{0, time.Second, 1, 601},            // 600.5
-		{300_000, 8 * time.Hour, 8, (600 + 48_000 + 14_400) * 8},
-	} {
-		if got := fareOf(c.metres, c.d, c.seats); got != c.want {
-			t.Errorf("%g m in %s for %d: %d fen, want %d", c.metres, c.d, c.seats, got, c.want)
 		}
 	}
 }

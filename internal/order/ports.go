@@ -62,7 +62,7 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 		return notify.Ride{}, err
 	}
 	ride := notify.Ride{
-		OrderID: o.ID, RiderID: o.RiderID, Seated: o.Seated(), Round: o.Rematches, Origin: o.Origin.Name, Dest: o.Dest.Name,
+		OrderID: o.ID, RiderID: o.RiderID, Seated: o.Seated(), Round: o.Rematches, Fee: o.Fee, Origin: o.Origin.Name, Dest: o.Dest.Name,
 	}
 	if !o.TripID.Valid {
 		return ride, nil

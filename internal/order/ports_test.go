@@ -44,7 +44,7 @@ func TestMatched(t *testing.T) {
 	got := w.get(o.ID)
 	pickup, dropoff, now := at(15), at(35), at(1)
 	o.Status, o.Version, o.ChangedAt, o.MatchedAt = Matched, 2, now, &now
-	o.TripID, o.PickupAt, o.DropoffAt = uuid.NullUUID{UUID: ride.ID, Valid: true}, &pickup, &dropoff
+	o.TripID, o.PickupAt, o.Promised, o.DropoffAt = uuid.NullUUID{UUID: ride.ID, Valid: true}, &pickup, &pickup, &dropoff
 	if !reflect.DeepEqual(got, o) {
 		t.Errorf("got  %+v\nwant %+v", got, o)
 	}

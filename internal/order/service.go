@@ -94,12 +94,12 @@ func (s *Service) Place(tx *db.Tx, rider uuid.UUID, w Wish) (Order, error) {
 	o := Order{
 		ID: uuid.Must(uuid.NewV7()), RiderID: rider, Status: Matching, Seats: w.Seats, Origin: w.Origin, Dest: w.Dest,
 		DepartAfter: depart, ArriveBefore: arrive, MatchUntil: until,
-		Metres: q.Metres, Duration: q.Duration, Fare: q.Fare, Version: 1, CreatedAt: now, ChangedAt: now,
+		Metres: q.Metres, Duration: q.Duration, Price: q.Price, Version: 1, CreatedAt: now, ChangedAt: now,
 	}
 	if err := insert(tx, o); err != nil {
 		return Order{}, err
 	}
-	if err := s.payments.Open(tx, o.ID, rider, o.Fare); err != nil {
+	if err := s.payments.Open(tx, o.ID, rider, o.Price.Solo); err != nil {
 		return Order{}, err
 	}
 	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, o.MatchUntil))
@@ -125,10 +125,10 @@ func (s *Service) admit(tx *db.Tx, rider uuid.UUID) error {
 }
 
 // Cancel calls off an order in the caller's transaction: the order is cancelled
-// at once, its seats and hold are given back by jobs. rider is who asks, Nil for
-// an operator; someone else's order is ErrNotFound. An order that is cancelled
-// already comes back as it is; one whose ride has begun, or that has expired, as
-// ErrNotCancellable.
+// at once, its seats and hold are given back by jobs, the hold less what a rider's
+// late cancel costs. rider is who asks, Nil for an operator; someone else's order is
+// ErrNotFound. An order that is cancelled already comes back as it is; one whose ride
+// has begun, or that has expired, as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	o, err := lock(tx, id)
 	if err == nil && rider != uuid.Nil && o.RiderID != rider {
@@ -140,11 +140,11 @@ func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	if !o.Status.Can(Cancelled) {
 		return o, ErrNotCancellable
 	}
-	reason := ReasonRider
+	reason, fee := ReasonRider, o.CancelFee(s.clock.Now())
 	if rider == uuid.Nil {
-		reason = ReasonOperator
+		reason, fee = ReasonOperator, 0
 	}
-	if err := s.move(tx, id, Cancelled, reason, ""); err != nil {
+	if err := s.move(tx, id, Cancelled, reason, "cancel_fee = ?", fee); err != nil {
 		return o, err
 	}
 	if err := s.undo(tx, id); err != nil {
@@ -175,6 +175,9 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Order, error) {
 	err = s.retime(ctx, orders)
 	return orders[0], err
 }
+
+// In returns one order as the transaction sees it, or ErrNotFound.
+func (s *Service) In(tx *db.Tx, id uuid.UUID) (Order, error) { return get(tx.DB, id) }
 
 // Filter narrows a list of orders; zero fields do not.
 type Filter struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 )
 
@@ -24,7 +25,7 @@ func TestPlace(t *testing.T) {
 	want := Order{
 		ID: o.ID, RiderID: rider, Status: Matching, Seats: 2, Origin: place(5), Dest: place(25),
 		DepartAfter: noon, ArriveBefore: at(45), MatchUntil: at(5), Metres: 20_000, Duration: 20 * time.Minute,
-		Fare: 2 * 4400, Version: 1, CreatedAt: noon, ChangedAt: noon,
+		Price: fare.Price{Solo: 2 * 4400, Pooled: 2 * 3520}, Version: 1, CreatedAt: noon, ChangedAt: noon,
 	}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("placed %+v\nwant   %+v", o, want)
@@ -36,7 +37,7 @@ func TestPlace(t *testing.T) {
 		t.Errorf("life %v", got)
 	}
 	payments, err := w.payments.Of(t.Context(), o.ID)
-	if p := payments[o.ID]; err != nil || p.Amount != o.Fare || p.RiderID != rider || p.Status != "none" {
+	if p := payments[o.ID]; err != nil || p.Amount != o.Price.Solo || p.RiderID != rider || p.Status != "none" {
 		t.Errorf("payment %+v, %v", p, err)
 	}
 	if f := w.h.Flow(o.ID); f.Text != Fulfil(o.ID, o.MatchUntil).String() || f.State != "running" {

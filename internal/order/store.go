@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -27,7 +28,9 @@ type row struct {
 	Rematches    int
 	DistanceM    int
 	DurationS    int64
-	Fare         money.Amount
+	Fare         money.Amount // the solo price
+	FarePooled   money.Amount
+	CancelFee    money.Amount
 	TripID       uuid.NullUUID
 	PickupAt     *time.Time
 	DropoffAt    *time.Time
@@ -46,8 +49,8 @@ func (r row) order() Order {
 		ID: r.ID, RiderID: r.RiderID, Status: r.Status, Reason: r.Reason, Seats: r.Seats,
 		Origin: r.Origin, Dest: r.Dest,
 		DepartAfter: r.DepartAfter, ArriveBefore: r.ArriveBefore, MatchUntil: r.MatchUntil, Rematches: r.Rematches,
-		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Fare: r.Fare,
-		TripID: r.TripID, PickupAt: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
+		Metres: r.DistanceM, Duration: time.Duration(r.DurationS) * time.Second, Price: fare.Price{Solo: r.Fare, Pooled: r.FarePooled}, Fee: r.CancelFee,
+		TripID: r.TripID, PickupAt: r.PickupAt, Promised: r.PickupAt, DropoffAt: r.DropoffAt, MatchedAt: r.MatchedAt, ConfirmedAt: r.ConfirmedAt,
 		Version: r.Version, CreatedAt: r.CreatedAt, ChangedAt: r.ChangedAt,
 	}
 }
@@ -58,7 +61,7 @@ func insert(tx *db.Tx, o Order) error {
 		ID: o.ID, RiderID: o.RiderID, Status: o.Status, Seats: o.Seats,
 		Origin: o.Origin, Dest: o.Dest,
 		DepartAfter: o.DepartAfter, ArriveBefore: o.ArriveBefore, MatchUntil: o.MatchUntil,
-		DistanceM: o.Metres, DurationS: int64(o.Duration / time.Second), Fare: o.Fare,
+		DistanceM: o.Metres, DurationS: int64(o.Duration / time.Second), Fare: o.Price.Solo, FarePooled: o.Price.Pooled,
 		Version: o.Version, CreatedAt: o.CreatedAt, ChangedAt: o.ChangedAt,
 	}).Error
 	if err != nil {

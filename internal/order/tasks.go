@@ -36,7 +36,8 @@ var giveUpKind = jobs.Kind[orderArgs]{
 func Confirm(id uuid.UUID) jobs.Job { return confirmKind.New(orderArgs{id}) }
 
 // GiveUp returns the job that undoes what was done for an order: it closes the
-// order, frees its seats and has its hold voided and the rider told.
+// order, frees its seats, has its hold voided, or a late cancel's fee settled, and
+// the rider told.
 func GiveUp(id uuid.UUID) jobs.Job { return giveUpKind.New(orderArgs{id}) }
 
 // Register attaches the handlers of this package's jobs.
@@ -45,6 +46,7 @@ func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, giveUpKind, s.giveUp)
 	jobs.OnFailed(r, giveUpKind, s.giveUpFailed)
 	jobs.Handle(r, rematchKind, s.rematch)
+	jobs.Handle(r, settleKind, s.settle)
 }
 
 func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
@@ -86,6 +88,11 @@ func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 		if err := s.freeSeats(tx, o); err != nil {
 			return err
 		}
+		if o.Fee > 0 {
+			if err := s.settleFee(ctx, tx, o); err != nil {
+				return err
+			}
+		}
 		return s.queue.Dispatch(tx, farewell(o)...)
 	})
 }
@@ -119,7 +126,8 @@ func (s *Service) freeSeats(tx *db.Tx, o Order) error {
 	return err
 }
 
-// farewell is what else is to be done for a closed order.
+// farewell is what else is to be done for a closed order. A hold of which something is
+// charged is released by that.
 func farewell(o Order) []jobs.Job {
 	event := notify.Cancelled
 	switch {
@@ -128,5 +136,9 @@ func farewell(o Order) []jobs.Job {
 	case o.Reason == pay.ErrDeclined.Code:
 		event = notify.Declined
 	}
-	return []jobs.Job{pay.Void(o.ID), notify.Rider(o.ID, event), notify.Driver(o.ID, notify.Cancelled)}
+	rest := []jobs.Job{pay.Void(o.ID), notify.Rider(o.ID, event), notify.Driver(o.ID, notify.Cancelled)}
+	if o.Fee > 0 {
+		return rest[1:]
+	}
+	return rest
 }

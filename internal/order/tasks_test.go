@@ -252,6 +252,15 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
+// What a late cancel costs is settled by a flow of its own, which ends the hold.
+func TestFarewellAtACost(t *testing.T) {
+	id := uuid.New()
+	got := farewell(Order{ID: id, Status: Cancelled, Reason: ReasonRider, Fee: 100})
+	if len(got) != 2 || !same(got[0], notify.Rider(id, notify.Cancelled)) || !same(got[1], notify.Driver(id, notify.Cancelled)) {
+		t.Errorf("%v", got)
+	}
+}
+
 func same(a, b jobs.Job) bool { return a.Kind() == b.Kind() && string(a.Args()) == string(b.Args()) }
 
 // Only one change of an order's status wins.

@@ -3,9 +3,11 @@ package order
 import (
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -26,11 +28,11 @@ type Route struct {
 	Seats  int
 }
 
-// Quote is what a route costs.
+// Quote is what a route costs. It is binding for an order of the same route.
 type Quote struct {
 	Metres   int
 	Duration time.Duration
-	Fare     money.Amount
+	Price    fare.Price
 }
 
 // check returns the first fault in the route.
@@ -50,7 +52,7 @@ func (r Route) check() error {
 	return nil
 }
 
-// Quote returns distance, duration and fare of a route, or an Invalid fault:
+// Quote returns distance, duration and price of a route, or an Invalid fault:
 // point_off_the_globe, name_too_long, origin_equals_destination,
 // seats_out_of_range, too_far, or one of trip.Way's.
 func (s *Service) Quote(r Route) (Quote, error) {
@@ -64,7 +66,9 @@ func (s *Service) Quote(r Route) (Quote, error) {
 	if leg.Metres > maxMetres {
 		return Quote{}, fault.Fieldf("destination", "too_far", "the way must not be longer than %d km", maxMetres/1000)
 	}
-	return Quote{Metres: int(leg.Metres), Duration: leg.Duration, Fare: fareOf(leg.Metres, leg.Duration, r.Seats)}, nil
+	q := Quote{Metres: int(leg.Metres), Duration: leg.Duration}
+	q.Price = fare.Of(q.Metres, q.Duration, r.Seats)
+	return q, nil
 }
 
 // Wish is what a rider orders.
@@ -125,4 +129,8 @@ type Config struct {
 	UsualWait time.Duration // how long a rider without arrive_before waits for the pickup
 	MatchFor  time.Duration // how long a trip is looked for, from depart_after on
 	MaxActive int           // orders a rider may hold at a time
+
+	DisputeWindow time.Duration // from a trip's end until its driver is paid
+	// Shared reports whether an order of a plan that was driven shared a leg with another.
+	Shared func(p trip.Plan, order uuid.UUID) bool
 }

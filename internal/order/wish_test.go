@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/trip"
@@ -35,7 +38,10 @@ func place(minutes float64) trip.Place {
 	return trip.Place{Point: geo.Point{Lat: minutes / 100}, Name: "a place"}
 }
 
-var usual = Config{Travel: ruler{}, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: 3}
+var usual = Config{Travel: ruler{}, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: 3, DisputeWindow: 24 * time.Hour, Shared: shares}
+
+// shares tells of the rides of more than one order that they were shared.
+func shares(p trip.Plan, _ uuid.UUID) bool { return len(p.Orders()) > 1 }
 
 // aWish is for one seat, twenty minutes' way, from now on.
 func aWish() Wish { return Wish{Route: Route{Origin: place(5), Dest: place(25), Seats: 1}} }
@@ -43,7 +49,7 @@ func aWish() Wish { return Wish{Route: Route{Origin: place(5), Dest: place(25), 
 func TestQuote(t *testing.T) {
 	s := &Service{cfg: usual}
 	q, err := s.Quote(Route{Origin: place(5), Dest: place(25), Seats: 2})
-	if want := (Quote{Metres: 20_000, Duration: 20 * time.Minute, Fare: 2 * (600 + 20*160 + 20*30)}); q != want || err != nil {
+	if want := (Quote{Metres: 20_000, Duration: 20 * time.Minute, Price: fare.Price{Solo: 2 * 4400, Pooled: 2 * 3520}}); q != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", q, err, want)
 	}
 	for name, c := range map[string]struct {

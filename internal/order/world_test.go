@@ -248,11 +248,11 @@ func (w *world) confirmed() (Order, trip.Trip) {
 	return o, ride
 }
 
-// settled waits until no job is left to do, SMS, departures and reminders apart.
+// settled waits until no job is left to do, SMS, departures, reminders and ends of disputes apart.
 func (w *world) settled() {
 	w.t.Helper()
 	w.h.Await("no job is left", func() bool {
-		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind <> 'notify:remind'") == 0
+		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind NOT IN ('notify:remind', 'pay:end_disputes')") == 0
 	})
 }
 
@@ -285,7 +285,7 @@ func (w *world) holds() (goOn chan struct{}) {
 func (w *world) audited() {
 	w.t.Helper()
 	for _, rule := range []func(context.Context) ([]string, error){
-		w.SeatsAgree, w.HoldsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.payments.MoneyStuck, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
 	} {
 		if lines, err := rule(w.t.Context()); len(lines) > 0 || err != nil {
 			w.t.Errorf("audit: %v, %v", lines, err)

@@ -18,9 +18,9 @@ func TestAuditFinds(t *testing.T) {
 		{"a changed line", `UPDATE ledger_entries SET amount = 1 WHERE account = 'gateway:holds' AND posting = CONCAT('hold:', ?)`, "sums to", ""},
 		{"a hold that was not posted", `DELETE FROM ledger_entries WHERE posting = CONCAT('hold:', ?)`, "a hold of 0.00", ""},
 		{"a status that went back", `UPDATE payments SET status = 'none' WHERE order_id = ?`, "is none", ""},
-		{"a void that was not posted", `UPDATE payments SET status = 'voided' WHERE order_id = ?`, "a void of 0.00", ""},
-		{"a posting of nobody", `INSERT INTO ledger_entries SELECT 'hold:nobody', account, amount, created_at FROM ledger_entries WHERE posting = CONCAT('hold:', ?)`, "4 postings where the payments account for 3", ""},
-		{"a payment that is gone", `DELETE FROM payments WHERE order_id = ?`, "3 postings where the payments account for 2", ""},
+		{"a void that was not posted", `UPDATE payments SET status = 'voided' WHERE order_id = ?`, "its end of 0.00", ""},
+		{"a posting of nobody", `INSERT INTO ledger_entries SELECT 'hold:nobody', account, amount, created_at FROM ledger_entries WHERE posting = CONCAT('hold:', ?)`, "4 postings where payments and settlements account for 3", ""},
+		{"a payment that is gone", `DELETE FROM payments WHERE order_id = ?`, "3 postings where payments and settlements account for 2", ""},
 		{"a third line", `INSERT INTO ledger_entries SELECT posting, 'rider:2', 0, created_at FROM ledger_entries WHERE posting = CONCAT('hold:', ?) AND amount > 0`, "", "more than two lines"},
 		{"a hold claimed twice", `UPDATE payments SET hold_ref = 'ref' WHERE order_id <> ?`, "", "more than one order"},
 	}

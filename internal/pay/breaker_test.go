@@ -69,7 +69,7 @@ func TestAVoidThatIsGivenUpShows(t *testing.T) {
 	}
 	flow := e.queue.Start(jobs.Chain(Void(order)))
 	job := e.queue.AwaitFlow(flow, "failed").Stages[0].Jobs[0].ID
-	found, err := e.VoidsGivenUp(t.Context())
+	found, err := e.MoneyStuck(t.Context())
 	if err != nil || len(found) != 1 || !strings.Contains(found[0], order.String()) || !strings.Contains(found[0], "12.34 CNY") {
 		t.Errorf("audit: %q, %v", found, err)
 	}
@@ -106,7 +106,7 @@ func TestAVoidOfNothingIsMarkedToo(t *testing.T) {
 	order := open(t, e.Service, 500)
 	flow := e.queue.Start(jobs.Chain(Void(order)))
 	job := e.queue.AwaitFlow(flow, "failed").Stages[0].Jobs[0].ID
-	if found, err := e.VoidsGivenUp(t.Context()); err != nil || len(found) != 1 {
+	if found, err := e.MoneyStuck(t.Context()); err != nil || len(found) != 1 {
 		t.Errorf("audit: %q, %v", found, err)
 	}
 	broken = false

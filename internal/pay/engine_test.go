@@ -31,7 +31,7 @@ func startEngine(t *testing.T, gateway Gateway) *engine {
 	h := jobstest.New(t)
 	e := &engine{queue: h, rides: &rides{}, said: &lines{}}
 	e.Service = New(Deps{
-		DB: h.DB, Gateway: gateway, Rides: e.rides, Locks: jobs.NewLocker(h.System.Redis()), Clock: clock.System{}, Zone: time.UTC,
+		DB: h.DB, Gateway: gateway, Rides: e.rides, Locks: jobs.NewLocker(h.System.Redis()), Clock: clock.System{}, Zone: time.UTC, FeePercent: 20,
 		Log: slog.New(slog.NewTextHandler(e.said, nil)),
 	})
 	e.Register(h.Registry)
@@ -119,7 +119,7 @@ func status(t *testing.T, s *Service, order uuid.UUID) Status {
 // wantClean fails the test when an audit rule finds anything.
 func wantClean(t rapid.TB, s *Service) {
 	t.Helper()
-	for _, rule := range []func(context.Context) ([]string, error){s.LedgerAgrees, s.DoubleHolds, s.VoidsGivenUp} {
+	for _, rule := range []func(context.Context) ([]string, error){s.LedgerAgrees, s.DoubleHolds, s.MoneyStuck} {
 		if found, err := rule(context.Background()); err != nil || len(found) > 0 {
 			t.Errorf("audit: %q, %v", found, err)
 		}

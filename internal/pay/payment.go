@@ -1,8 +1,10 @@
-// Package pay holds riders' money at a payment gateway and keeps the books of it.
+// Package pay holds riders' money at a payment gateway, takes what they owe, pays
+// drivers their share, and keeps the books of it.
 //
-// An order has one payment. Its money is held while the order is being
-// confirmed, and given back when the order comes to nothing. Every move is
-// posted to a double-entry ledger in the commit that changes the payment.
+// An order has one payment. Its money is held while the order is being confirmed,
+// and given back when the order comes to nothing; once it is known what is owed,
+// that is captured and the rest released. Every move is posted to a double-entry
+// ledger in the commit that changes the payment.
 package pay
 
 import (
@@ -18,34 +20,45 @@ import (
 // Status says where a payment's money is.
 type Status string
 
-// The statuses. Captured, Voided (nothing was taken) and Refunded (it was given
-// back) are where a payment may end.
+// The statuses.
 const (
-	None     Status = "none"     // nothing was asked of the gateway, or nothing came of it
-	Held     Status = "held"     // reserved on the rider's account
-	Captured Status = "captured" // taken
-	Voided   Status = "voided"   // reserved, then released
-	Refunded Status = "refunded" // taken, then given back
+	None      Status = "none"      // nothing was asked of the gateway, or nothing came of it
+	Held      Status = "held"      // reserved on the rider's account
+	Captured  Status = "captured"  // what is owed was taken, the rest released
+	Owed      Status = "owed"      // it could not be taken and is the rider's debt
+	Voided    Status = "voided"    // reserved, then released
+	Refunding Status = "refunding" // taken; it is being given back
+	Refunded  Status = "refunded"  // taken, then given back
 )
 
 var next = map[Status][]Status{
-	None:     {Held},
-	Held:     {Captured, Voided},
-	Captured: {Refunded},
+	None:      {Held},
+	Held:      {Captured, Owed, Voided},
+	Owed:      {Captured},
+	Captured:  {Refunding},
+	Refunding: {Refunded},
 }
 
 // Can reports whether a payment may go from s to to.
 func (s Status) Can(to Status) bool { return slices.Contains(next[s], to) }
 
+// Charged reports whether the rider was charged, whatever came of it later.
+func (s Status) Charged() bool {
+	return slices.Contains([]Status{Captured, Owed, Refunding, Refunded}, s)
+}
+
 // Payment is what is done with the money of one order.
 type Payment struct {
 	OrderID      uuid.UUID `gorm:"primaryKey"`
 	RiderID      uuid.UUID
-	Amount       money.Amount
+	Amount       money.Amount // of the hold
 	Status       Status
-	HoldRef      string     // the gateway's name for the hold, empty until there is one
-	VoidFailedAt *time.Time // when releasing it was given up, until it is released all the same
-	ClosedAt     *time.Time // when it was released with nothing held; it is not held any more
+	HoldRef      string        // the gateway's name for the hold, empty until there is one
+	Charged      money.Amount  // of the hold, once that is captured or owed
+	SettlementID uuid.NullUUID // by which it was charged
+	OwedAt       *time.Time    // when taking it was given up, also if it was taken later
+	VoidFailedAt *time.Time    // when releasing it was given up, until it is released all the same
+	ClosedAt     *time.Time    // when it was released with nothing held; it is not held any more
 	CreatedAt    time.Time
 	ChangedAt    time.Time
 }
@@ -55,10 +68,12 @@ func (Payment) TableName() string { return "payments" }
 
 // Faults of this package.
 var (
-	// ErrDeclined says that the gateway refused to hold the rider's money.
+	// ErrDeclined says that the gateway refused to hold or to take the rider's money.
 	ErrDeclined = fault.New(fault.Conflict, "payment_declined", "the payment was declined")
 	// ErrClosed says that the payment is past the point where this may be done.
 	ErrClosed = fault.New(fault.Conflict, "payment_closed", "the payment is closed")
 	// ErrNotFound says that the order has no payment.
 	ErrNotFound = fault.New(fault.NotFound, "payment_not_found", "no such payment")
+	// ErrAboveHold says that more was to be taken than is held, or nothing.
+	ErrAboveHold = fault.New(fault.Invalid, "amount_above_hold", "what is taken must be more than nothing and at most what is held")
 )

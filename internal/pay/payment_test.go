@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +22,10 @@ import (
 )
 
 func TestTransitions(t *testing.T) {
-	all := []Status{None, Held, Captured, Voided, Refunded}
+	all := []Status{None, Held, Captured, Owed, Voided, Refunding, Refunded}
 	allowed := map[[2]Status]bool{
-		{None, Held}: true, {Held, Captured}: true, {Held, Voided}: true, {Captured, Refunded}: true,
+		{None, Held}: true, {Held, Captured}: true, {Held, Owed}: true, {Held, Voided}: true,
+		{Owed, Captured}: true, {Captured, Refunding}: true, {Refunding, Refunded}: true,
 	}
 	for _, from := range all {
 		for _, to := range all {
@@ -31,11 +36,38 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
+// The state machine in docs/architecture.md is the one of the code.
+func TestTransitionsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n### Payment\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	diagram, table := map[string]bool{}, map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^    (\w+) --> (\w+)$`).FindAllStringSubmatch(section, -1) {
+		diagram[m[1]+" → "+m[2]] = true
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\| (\w+) \| (\w+) \|`).FindAllStringSubmatch(section, -1) {
+		table[m[1]+" → "+m[2]] = true
+	}
+	delete(table, "from → to")
+	code := map[string]bool{}
+	for from, all := range next {
+		for _, to := range all {
+			code[string(from)+" → "+string(to)] = true
+		}
+	}
+	if !maps.Equal(code, diagram) || !maps.Equal(code, table) {
+		t.Errorf("code %v\ndiagram %v\ntable %v", code, diagram, table)
+	}
+}
+
 func newService(t *testing.T) *Service {
 	t.Helper()
 	return New(Deps{
 		DB: dbtest.Open(t), Gateway: Sandbox{}, Clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)), Zone: time.UTC,
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.DiscardHandler), FeePercent: 20,
 	})
 }
 
@@ -129,12 +161,12 @@ func TestChangeFromAStaleReadFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold := func(tx *db.Tx) error { return change(tx, read, Held, "ref", s.clock.Now()) }
+	hold := func(tx *db.Tx) error { return change(tx, read, Held, s.clock.Now(), "hold_ref = ?", "ref") }
 	inTx(t, s.db, hold)
 	if err := s.db.Tx(t.Context(), hold); err == nil {
 		t.Error("the same change was made twice")
 	}
-	refund := func(tx *db.Tx) error { return change(tx, read, Refunded, "", s.clock.Now()) }
+	refund := func(tx *db.Tx) error { return change(tx, read, Refunded, s.clock.Now(), "") }
 	if err := s.db.Tx(t.Context(), refund); !errors.Is(err, ErrClosed) {
 		t.Errorf("none → refunded: %v", err)
 	}

@@ -30,9 +30,12 @@ type Deps struct {
 	Clock   clock.Clock
 	Zone    *time.Location // in which a driver's days begin and end
 	Log     *slog.Logger
+
+	// FeePercent is what the platform keeps of what riders are charged.
+	FeePercent int
 }
 
-// Service keeps payments and drivers' statements. Its methods may be called concurrently.
+// Service keeps payments, settlements and drivers' statements. Its methods may be called concurrently.
 type Service struct {
 	db      *db.DB
 	gateway Gateway
@@ -41,11 +44,13 @@ type Service struct {
 	clock   clock.Clock
 	zone    *time.Location
 	log     *slog.Logger
+
+	feePercent int
 }
 
 // New returns a service.
 func New(d Deps) *Service {
-	return &Service{d.DB, d.Gateway, d.Rides, d.Locks, d.Clock, d.Zone, d.Log}
+	return &Service{d.DB, d.Gateway, d.Rides, d.Locks, d.Clock, d.Zone, d.Log, d.FeePercent}
 }
 
 // Open writes the payment of a new order. Nothing is asked of the gateway yet.
@@ -75,8 +80,8 @@ func (s *Service) Of(ctx context.Context, orders ...uuid.UUID) (map[uuid.UUID]Pa
 	return found, nil
 }
 
-// StatusIn returns the status of an order's payment as the transaction sees it.
-func (s *Service) StatusIn(tx *db.Tx, order uuid.UUID) (status Status, err error) {
-	err = tx.Raw("SELECT status FROM payments WHERE order_id = ?", order).Scan(&status).Error
-	return status, err
+// In returns an order's payment as the transaction sees it.
+func (s *Service) In(tx *db.Tx, order uuid.UUID) (p Payment, err error) {
+	err = tx.Where("order_id = ?", order).Take(&p).Error
+	return p, err
 }

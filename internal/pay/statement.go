@@ -16,13 +16,13 @@ import (
 )
 
 // Statement is what a driver's trips of one day came to. It is written once,
-// when the day is over, and stays as it is.
+// when the day is over, and stays as it is; what is settled of it by now is Settled.
 type Statement struct {
 	DriverID  uuid.UUID    `gorm:"primaryKey"`
 	Day       clock.Day    `gorm:"primaryKey"` // on which the trips departed
 	Trips     int          // that departed
-	Rides     int          // orders on them whose fare was held
-	Total     money.Amount // of those fares
+	Rides     int          // orders on them whose fare was held or charged
+	Total     money.Amount // of what was charged, and of what was held and not charged yet
 	CreatedAt time.Time
 }
 
@@ -41,11 +41,15 @@ func (s *Service) Statement(ctx context.Context, driver uuid.UUID, day clock.Day
 	return st, err
 }
 
-// Figures returns how many rides a driver's statement of a day counts and what
-// they come to, or ErrNoStatement.
-func (s *Service) Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total money.Amount, err error) {
+// Figures returns how many rides a driver's statement of a day counts, what they
+// come to, and the driver's share of what is settled by now, or ErrNoStatement.
+func (s *Service) Figures(ctx context.Context, driver uuid.UUID, day clock.Day) (rides int, total, share money.Amount, err error) {
 	st, err := s.Statement(ctx, driver, day)
-	return st.Rides, st.Total, err
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	settled, err := s.Settled(ctx, driver, day)
+	return st.Rides, st.Total, settled.Share, err
 }
 
 // DayOver reads a day of which statements can be made. It returns the Invalid
@@ -84,7 +88,8 @@ var dayReportKind = jobs.Kind[dayArgs]{
 }
 
 // MakeStatement returns the job that writes a driver's statement of a day that is
-// over. It is skipped when no trip of the driver departed that day.
+// over. It is skipped when no trip of the driver departed that day and nothing of it
+// was settled, such as a rider's late cancel.
 func MakeStatement(driver uuid.UUID, day clock.Day) jobs.Job {
 	return statementKind.New(statementArgs{driver, day})
 }
@@ -113,7 +118,11 @@ func (s *Service) makeStatement(ctx context.Context, a *jobs.Attempt, args state
 	if err != nil {
 		return err
 	}
-	if trips == 0 {
+	settled, err := s.Settled(ctx, args.Driver, args.Day)
+	if err != nil {
+		return err
+	}
+	if trips == 0 && settled.Rides == 0 {
 		return jobs.Skip("no trip departed that day")
 	}
 	payments, err := s.Of(ctx, orders...)
@@ -122,9 +131,13 @@ func (s *Service) makeStatement(ctx context.Context, a *jobs.Attempt, args state
 	}
 	st := Statement{DriverID: args.Driver, Day: args.Day, Trips: trips, CreatedAt: s.clock.Now()}
 	for _, p := range payments {
-		if p.Status == Held {
+		switch {
+		case p.Status == Held:
 			st.Rides++
 			st.Total += p.Amount
+		case p.Status.Charged():
+			st.Rides++
+			st.Total += p.Charged
 		}
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return insertStatement(tx, &st) })

@@ -39,8 +39,8 @@ func TestAStatementIsWrittenOnce(t *testing.T) {
 	if err != nil || first.Trips != 2 || first.Rides != 2 || first.Total != 1234 {
 		t.Errorf("statement %+v, %v", first, err)
 	}
-	if rides, total, err := e.Figures(t.Context(), driver, aDay); rides != 2 || total != 1234 || err != nil {
-		t.Errorf("figures %d, %s, %v", rides, total, err)
+	if rides, total, share, err := e.Figures(t.Context(), driver, aDay); rides != 2 || total != 1234 || share != 0 || err != nil {
+		t.Errorf("figures %d, %s, %s, %v", rides, total, share, err)
 	}
 	if want := []string{"2026-05-03T00:00:00Z 2026-05-04T00:00:00Z"}; !slices.Equal(e.rides.spans, want) {
 		t.Errorf("asked for %v, want %v", e.rides.spans, want)

@@ -52,12 +52,14 @@ func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, holdKind, s.hold, gateway)
 	jobs.Handle(r, voidKind, s.void, gateway)
 	jobs.OnFailed(r, voidKind, s.voidFailed)
+	jobs.Handle(r, refundKind, s.refund, gateway)
+	s.registerSettlements(r, gateway)
 	s.registerStatements(r)
 }
 
 // final makes an error that another attempt would meet again end the job.
 func final(err error) error {
-	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined} {
+	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined, ErrAboveHold} {
 		if errors.Is(err, settled) {
 			return jobs.Fail(err)
 		}
@@ -88,13 +90,15 @@ func (s *Service) hold(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 // that a void can name a hold whose answer was lost when its worker died.
 func holdKey(p Payment) string { return holdPosting(p.OrderID) }
 
+func holdPosting(order uuid.UUID) string { return "hold:" + order.String() }
+
 // held records that the gateway holds p's money.
 func (s *Service) held(tx *db.Tx, p Payment, ref string) error {
 	now := s.clock.Now()
-	if err := change(tx, p, Held, ref, now); err != nil {
+	if err := change(tx, p, Held, now, "hold_ref = ?", ref); err != nil {
 		return err
 	}
-	return transfer(tx, holdPosting(p.OrderID), p.Amount, riderHolds(p.RiderID), gatewayHolds, now)
+	return post(tx, holdPosting(p.OrderID), now, transfer{p.Amount, riderHolds(p.RiderID), gatewayHolds})
 }
 
 func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
@@ -127,10 +131,10 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 // voided records that the gateway has released p's money.
 func (s *Service) voided(tx *db.Tx, p Payment) error {
 	now := s.clock.Now()
-	if err := change(tx, p, Voided, p.HoldRef, now); err != nil {
+	if err := change(tx, p, Voided, now, ""); err != nil {
 		return err
 	}
-	return transfer(tx, voidPosting(p.OrderID), p.Amount, gatewayHolds, riderHolds(p.RiderID), now)
+	return post(tx, "void:"+p.OrderID.String(), now, released(p))
 }
 
 // voidFailed marks a payment whose money may still be held although nobody tries

@@ -3,6 +3,7 @@ package pay
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,10 +14,12 @@ import (
 	"github.com/spotpool/spotpool/internal/money"
 )
 
-// vault is a gateway that remembers, for each key, what it holds.
+// vault is a gateway that remembers, for each key, what it holds, has taken, has
+// given back and has paid out.
 type vault struct {
 	mu    sync.Mutex
 	held  map[string]money.Amount
+	moved map[string]money.Amount
 	calls int
 	// answer, when set, replaces the answer of the n-th call, which is carried out all the same.
 	answer func(call int) error
@@ -24,7 +27,7 @@ type vault struct {
 
 // newVault returns an empty one.
 func newVault(answer func(call int) error) *vault {
-	return &vault{held: map[string]money.Amount{}, answer: answer}
+	return &vault{held: map[string]money.Amount{}, moved: map[string]money.Amount{}, answer: answer}
 }
 
 // atFirst answers the first call with an error and all others with none.
@@ -49,6 +52,43 @@ func (v *vault) Void(_ context.Context, key, _ string) error {
 	defer v.mu.Unlock()
 	delete(v.held, key)
 	return v.reply()
+}
+
+func (v *vault) Capture(_ context.Context, key, ref string, amount money.Amount) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	hold := strings.TrimPrefix(ref, "ref ")
+	if _, repeated := v.moved[key]; !repeated && v.held[hold] < amount {
+		return ErrDeclined
+	}
+	delete(v.held, hold)
+	v.moved[key] = amount
+	return v.reply()
+}
+
+func (v *vault) Refund(_ context.Context, key, _ string, amount money.Amount) error {
+	return v.send(key, amount)
+}
+
+func (v *vault) Payout(_ context.Context, key string, _ uuid.UUID, amount money.Amount) error {
+	return v.send(key, amount)
+}
+
+func (v *vault) send(key string, amount money.Amount) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.moved[key] = -amount
+	return v.reply()
+}
+
+// cash is what the gateway has for us: what was taken less what was sent.
+func (v *vault) cash() (sum money.Amount) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, amount := range v.moved {
+		sum += amount
+	}
+	return sum
 }
 
 func (v *vault) reply() error {
