@@ -38,6 +38,9 @@ const testSecret = "a secret for tests only"
 // maxOrders is how many orders a rider of a world may hold.
 const maxOrders = 3
 
+// noShowWait is how long drivers of a world wait for their riders.
+const noShowWait = 20 * time.Millisecond
+
 // world is the whole program behind the API, on servers of the test's own.
 type world struct {
 	*jobstest.Harness
@@ -61,7 +64,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		t.Fatal(err)
 	}
 	trips := trip.NewService(w.DB, w.Client, now, trip.Config{
-		Travel: travel, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
+		Travel: travel, DefaultDetour: trip.DefaultDetour, NoShowWait: noShowWait, Roomier: match.WakeWaiting,
 	})
 	payments := pay.New(pay.Deps{
 		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet,
@@ -80,7 +83,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
 		Pages:    fstest.MapFS{"index.html": {Data: []byte("<title>pages</title>")}, "app.js": {Data: []byte("export {}")}},
-		Accounts: accounts, Trips: trips, Orders: orders, Payments: payments, Notices: notices, Hub: hub,
+		Accounts: accounts, Trips: trips, Whereabouts: trip.NewPositions(w.System.Redis()), Orders: orders, Payments: payments, Notices: notices, Hub: hub,
 		Box: box, Clock: now, Registry: prometheus.NewRegistry(), Log: quiet,
 	}
 	for _, f := range change {
