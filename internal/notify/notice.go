@@ -159,7 +159,7 @@ func texted(ev Event, to Audience) bool {
 		return to == ToRider || to == ToDriver
 	case Left:
 		return to == ToDriver
-	case Reminder, Rematching, Moved, Here, NoShow, Expired, Declined, Cancelled:
+	case Reminder, Rematching, Moved, Here, NoShow, Late, Expired, Declined, Cancelled:
 		return to == ToRider
 	}
 	return false

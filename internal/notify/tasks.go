@@ -240,15 +240,9 @@ func (s *Service) tellRetimed(ctx context.Context, a *jobs.Attempt, args retimed
 	if !ride.Seated {
 		return jobs.Skip("the order has no seat")
 	}
-	n := s.newNotice(ride.RiderID, Late, uuid.NewSHA1(args.Order, []byte("retimed "+strconv.Itoa(args.Version))))
-	n.OrderID = uuid.NullUUID{UUID: args.Order, Valid: true}
-	n.Text = ride.words(Late, ToRider, s.deps.Zone)
+	about := uuid.NewSHA1(args.Order, []byte("retimed "+strconv.Itoa(args.Version)))
 	return a.DoneTogether(ctx, func(tx *db.Tx) error {
-		fresh, err := s.put(ctx, tx, &n)
-		if err != nil || !fresh {
-			return err
-		}
-		return s.deps.Jobs.Dispatch(tx, smsKind.New(smsArgs{n.ID, ride.RiderID}))
+		return s.tellAbout(ctx, tx, about, ride, Late, ToRider, []uuid.UUID{ride.RiderID})
 	})
 }
 
@@ -285,10 +279,16 @@ func (s *Service) tellTripCancelled(ctx context.Context, a *jobs.Attempt, args t
 // tell writes a notice to everyone in to, and asks for the SMS that go with
 // those that are new.
 func (s *Service) tell(ctx context.Context, tx *db.Tx, ride Ride, ev Event, as Audience, to []uuid.UUID) error {
+	return s.tellAbout(ctx, tx, ride.about(), ride, ev, as, to)
+}
+
+// tellAbout is tell for what may happen several times on one trip: about names which
+// time it was.
+func (s *Service) tellAbout(ctx context.Context, tx *db.Tx, about uuid.UUID, ride Ride, ev Event, as Audience, to []uuid.UUID) error {
 	text := ride.words(ev, as, s.deps.Zone)
 	var texts []jobs.Job
 	for _, user := range to {
-		n := s.newNotice(user, ev, ride.about())
+		n := s.newNotice(user, ev, about)
 		n.OrderID, n.Text = uuid.NullUUID{UUID: ride.OrderID, Valid: true}, text
 		fresh, err := s.put(ctx, tx, &n)
 		if err != nil {

@@ -1,11 +1,13 @@
 package order
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -184,6 +186,53 @@ func TestOnlyAConfirmedOrderIsPickedUp(t *testing.T) {
 			if fault.CodeOf(err) != "order_not_confirmed" || now.Version != before.Version {
 				t.Errorf("%s of an order that is %s: %v, version %d", act, state, err, now.Version)
 			}
+		}
+	}
+}
+
+// The driver says it many times at once, and the rider calls off at that moment: the
+// rider is in the car or is not, and everything says the same.
+func TestPickUpsAndACancelRace(t *testing.T) {
+	for range 5 {
+		w := newWorld(t)
+		o := w.placed(w.person(), aWish())
+		ride := w.offered(1)
+		w.seat(o, ride, at(15), at(35))
+		w.exec("UPDATE orders SET status = 'confirmed' WHERE id = ?", o.ID)
+		w.exec("UPDATE payments SET status = 'held' WHERE order_id = ?", o.ID)
+		if _, err := w.setsOut(ride.ID); err != nil {
+			t.Fatal(err)
+		}
+		var gate, done sync.WaitGroup
+		gate.Add(1)
+		for i := range 8 {
+			done.Go(func() {
+				gate.Wait()
+				err := w.h.DB.Tx(context.Background(), func(tx *db.Tx) (err error) {
+					if i == 3 {
+						_, err = w.Cancel(tx, o.ID, o.RiderID)
+					} else {
+						_, err = w.Act(tx, ride.ID, uuid.Nil, 1, trip.PickUp)
+					}
+					return err
+				})
+				if err != nil && fault.KindOf(err) != fault.Conflict {
+					t.Error(err)
+				}
+			})
+		}
+		gate.Done()
+		done.Wait()
+		now, err := w.trips.Get(t.Context(), ride.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, status := now.Plan[0].State, w.get(o.ID).Status
+		if !(state == trip.Made && status == Riding) && !(state == trip.Ahead && status == Cancelled) {
+			t.Errorf("the stop is %s and the order %s", state, status)
+		}
+		if n := w.count("SELECT COUNT(*) FROM order_events WHERE order_id = ? AND status IN ('riding', 'cancelled')", o.ID); n != 1 {
+			t.Errorf("%d changes of the order", n)
 		}
 	}
 }
