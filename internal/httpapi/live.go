@@ -23,7 +23,11 @@ import (
 // Redis is down.
 const livePulse = 10 * time.Second
 
-// message is one server-sent event. One without an id is not missed by who comes later.
+// positionPatience is how long a stream waits for Redis to say where a car is: what
+// the database has to say must not wait for long.
+const positionPatience = 500 * time.Millisecond
+
+// message is one server-sent event. One without an id leaves the Last-Event-ID as it is.
 type message struct {
 	event string
 	id    string
@@ -147,6 +151,8 @@ func (s *Server) tripEvents(c *gin.Context) {
 func (s *Server) follow() func(ctx context.Context, trip uuid.UUID) []message {
 	var shown time.Time
 	return func(ctx context.Context, trip uuid.UUID) []message {
+		ctx, cancel := context.WithTimeout(ctx, positionPatience)
+		defer cancel()
 		where, ok, err := s.Whereabouts.Of(ctx, trip)
 		if err != nil {
 			s.Log.DebugContext(ctx, "a position cannot be read", "err", err)
