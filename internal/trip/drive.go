@@ -42,7 +42,7 @@ func (s *Service) SetSeats(tx *db.Tx, id, driver uuid.UUID, version, seats int) 
 		return t, err
 	case version != 0 && version != t.Version:
 		return t, ErrChanged
-	case seats < 1 || seats > MaxSeats:
+	case !seatsFit(seats):
 		return t, errSeats()
 	case !t.TakesOrders(s.clock.Now()):
 		return t, ErrNotOpen
