@@ -55,12 +55,22 @@ export function client(token, onEnd = () => {}) {
     }
   }
 
+  // patch changes what is still of the version given.
+  async function patch(path, body, version) {
+    const response = await send(path, {
+      method: 'PATCH',
+      headers: {'Content-Type': 'application/json', 'If-Match': `"${version}"`},
+      body: JSON.stringify(body),
+    });
+    return response.json();
+  }
+
   // open returns the response of a stream, whose body is still to be read.
   function open(path, headers, signal) {
     return send(path, {headers: {Accept: 'text/event-stream', ...headers}, signal});
   }
 
-  return {get, post, open};
+  return {get, post, patch, open};
 }
 
 async function problemOf(response) {

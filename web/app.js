@@ -68,6 +68,7 @@ function Home({who, switcher, onLeave}) {
   const notices = useList(api, mine.includes('inbox') && '/v1/notifications', 60_000);
   const draft = useDraft();
   const [shown, setShown] = useState(null);
+  const [car, setCar] = useCar(id);
   const online = useLive(api, () => [notices, orders, trips].forEach(list => list.refresh()));
   const unread = useUnread(notices.items, view === 'inbox');
 
@@ -89,14 +90,14 @@ function Home({who, switcher, onLeave}) {
         <${Nav} ...${{mine, view, unread}} />
         ${role === 'operator' ? html`<${Operating} api=${api} />` : refused() && html`<p class="note" role="status">${t('operatorsOnly')}</p>`}
         ${view === 'orders' && !id && html`<${Orders} list=${orders} />`}
-        ${view === 'orders' && id && html`<${Order} key=${id} ...${{api, id}} seesTrips=${mine.includes('trips')} onChange=${orders.refresh} onShow=${show('orders')} />`}
+        ${view === 'orders' && id && html`<${Order} key=${id} ...${{api, id}} seesTrips=${mine.includes('trips')} onChange=${orders.refresh} onShow=${show('orders')} onCar=${setCar} />`}
         ${view === 'trips' && !id && html`<${Trips} list=${trips} />`}
-        ${view === 'trips' && id && html`<${Trip} key=${id} ...${{api, id, version}} seesOrders=${mine.includes('orders')} onShow=${show('trips')} />`}
+        ${view === 'trips' && id && html`<${Trip} key=${id} ...${{api, id, version}} seesOrders=${mine.includes('orders')} onChange=${trips.refresh} onShow=${show('trips')} onCar=${setCar} />`}
         ${view === 'new-order' && html`<${OrderForm} ...${{api, draft}} onDone=${opened(orders, 'orders')} />`}
         ${view === 'new-trip' && html`<${TripForm} ...${{api, draft}} onDone=${opened(trips, 'trips')} />`}
         ${view === 'inbox' && html`<${Inbox} list=${notices} seesOrders=${mine.includes('orders')} />`}
       </main>
-      <${MapView} orders=${orders.items} trips=${trips.items} ready=${orders.loaded && trips.loaded} shown=${shown} draft=${drafting ? draft : null} />
+      <${MapView} orders=${orders.items} trips=${trips.items} ready=${orders.loaded && trips.loaded} shown=${shown} car=${car} draft=${drafting ? draft : null} />
     </div>
     <p class="sr" role="status">${unread > 0 ? notices.items[0].text : ''}</p>`;
 }
@@ -162,6 +163,20 @@ function useLive(api, onNotice) {
   const [online, setOnline] = useState(false);
   useEffect(() => listen(api, '/v1/notifications/events', onNotice, setOnline), [api]);
   return online;
+}
+
+const carFor = 120_000; // ms that a position is shown which no other one follows
+
+// useCar keeps where the car of what is open is: of one thing, and not for long.
+function useCar(id) {
+  const [car, setCar] = useState(null);
+  useEffect(() => setCar(null), [id]);
+  useEffect(() => {
+    if (!car) return undefined;
+    const timer = setTimeout(() => setCar(null), carFor);
+    return () => clearTimeout(timer);
+  }, [car]);
+  return [car, setCar];
 }
 
 // useUnread counts the notices that came since the inbox was last open.

@@ -6,6 +6,7 @@ import {html} from './ui.js';
 import {clock, endOf, place} from './format.js';
 import {placesOf} from './forms.js';
 import {active} from './orders.js';
+import {toCome} from './driving.js';
 import {underWay} from './trips.js';
 import {t} from './i18n.js';
 
@@ -13,9 +14,9 @@ const L = window.L;
 const start = [31.23, 121.47];
 const startZoom = 11;
 
-// MapView draws the lists faintly, fitted into view once they are ready, and `shown` ({kind, item}) clearly. While `draft`
+// MapView draws the lists faintly, fitted into view once they are ready, and `shown` ({kind, item}) clearly, with its `car` where one is known. While `draft`
 // is given, clicks set its places instead of opening what lies there.
-export function MapView({orders, trips, ready, shown, draft}) {
+export function MapView({orders, trips, ready, shown, car, draft}) {
   const box = useRef(null);
   const map = useRef(null);
   const picking = useRef(null);
@@ -45,6 +46,12 @@ export function MapView({orders, trips, ready, shown, draft}) {
     leaflet.fitBounds(one.getBounds(), {padding: [48, 48], maxZoom: 14});
   }, [shown]);
 
+  useEffect(() => {
+    const {moving} = map.current;
+    moving.clearLayers();
+    if (shown && car) dot(car, 'car', 10).bindTooltip(t('carAt', clock(car.at, true))).addTo(moving);
+  }, [shown, car]);
+
   const places = draft ? placesOf(draft) : {};
   const wanted = draft && !places[draft.next];
   useEffect(() => {
@@ -62,6 +69,7 @@ export function MapView({orders, trips, ready, shown, draft}) {
     <p class="legend small">
       ${['matching', 'matched', 'confirmed'].map(state => html`<span><i class="is-${state}"></i>${t(`order.${state}`)}</span>`)}
       <span><i class="line"></i>${t('trip')}</span>
+      ${shown && car && html`<span><i class="car"></i>${t('car')}</span>`}
     </p>
   </div>`;
 }
@@ -72,7 +80,7 @@ function build(element, onClick) {
   L.control.scale({position: 'bottomright', imperial: false}).addTo(leaflet);
   grid().addTo(leaflet);
   leaflet.on('click', event => onClick(event.latlng.wrap()));
-  const [all, one, ends] = [1, 2, 3].map(() => L.featureGroup().addTo(leaflet));
+  const [all, one, ends, moving] = [1, 2, 3, 4].map(() => L.featureGroup().addTo(leaflet));
   const resized = new ResizeObserver(() => leaflet.invalidateSize());
   resized.observe(element);
   const remove = () => {
@@ -86,7 +94,7 @@ function build(element, onClick) {
     fitted = true;
     leaflet.fitBounds(all.getBounds(), {padding: [24, 24], maxZoom: 14});
   };
-  return {leaflet, all, one, ends, fitOnce, remove};
+  return {leaflet, all, one, ends, moving, fitOnce, remove};
 }
 
 // grid stands in for map tiles: empty squares that name their corner.
@@ -105,7 +113,7 @@ function grid() {
 const draw = {
   trips(trip, group) {
     tripLine(trip, 'chosen').addTo(group);
-    trip.plan.forEach(stop => dot(stop, stop.kind, 6).bindTooltip(`${clock(stop.at)} ${t(stop.kind)} ${place(stop)}`).addTo(group));
+    trip.plan.filter(toCome).forEach(stop => dot(stop, stop.kind, 6).bindTooltip(`${clock(stop.at)} ${t(stop.kind)} ${place(stop)}`).addTo(group));
     dot(trip.origin, 'from', 8).bindTooltip(place(trip.origin)).addTo(group);
     if (trip.destination) dot(trip.destination, 'dest', 8).bindTooltip(place(trip.destination)).addTo(group);
   },

@@ -8,7 +8,8 @@ import {coalesce} from './list.js';
 import {listen} from './live.js';
 import {t} from './i18n.js';
 
-const ended = ['completed', 'cancelled', 'expired'];
+const ended = ['completed', 'no_show', 'cancelled', 'expired'];
+const inTheCar = ['confirmed', 'riding']; // or on the way there
 const cancellable = ['matching', 'matched', 'confirmed'];
 const lookEvery = 3000; // ms between looks at an order under way, beside its events
 
@@ -36,8 +37,8 @@ function Row({order}) {
 }
 
 // Order shows one order and follows it until it has ended. onChange is called
-// when it changed, onShow with what to draw on the map.
-export function Order({api, id, seesTrips, onChange, onShow}) {
+// when it changed, onShow with what to draw on the map, onCar with where its car is.
+export function Order({api, id, seesTrips, onChange, onShow, onCar}) {
   const [order, setOrder] = useState(null);
   const [problem, setProblem] = useState(null);
 
@@ -55,7 +56,10 @@ export function Order({api, id, seesTrips, onChange, onShow}) {
   useEffect(() => { look(); }, [look]);
   useEffect(() => {
     if (over) return undefined;
-    const stop = listen(api, `/v1/orders/${encodeURIComponent(id)}/events`, look);
+    const stop = listen(api, `/v1/orders/${encodeURIComponent(id)}/events`, event => {
+      if (event.type === 'position') onCar(JSON.parse(event.data));
+      else look();
+    });
     const timer = setInterval(() => document.hidden || look(), lookEvery);
     return () => {
       stop();
@@ -65,6 +69,7 @@ export function Order({api, id, seesTrips, onChange, onShow}) {
   useEffect(() => {
     onShow(order);
     if (order) onChange();
+    if (order && !inTheCar.includes(order.status)) onCar(null);
   }, [order?.status, order?.id]);
 
   return html`<article>
@@ -82,6 +87,7 @@ function Facts({order, seesTrips}) {
   return html`<div class="card">
     <p class="line"><${Pill} of="order" state=${order.status} /><code class="muted">${short(order.id)}</code></p>
     <h2><${Route} of=${order} /></h2>
+    ${order.driver_here_since && html`<p class="note" role="status">${t('driverHere', clock(order.driver_here_since))}</p>`}
     ${order.reason && html`<p class="muted">${t('because', t(`reason.${order.reason}`))}</p>`}
     <dl>
       <dt>${t('pickup')}</dt><dd>${clock(order.pickup_at)}</dd>

@@ -1,8 +1,11 @@
 // Trips: the list, and one trip with its plan.
 
-import {useEffect, useState} from 'preact/hooks';
+import {useEffect, useMemo, useState} from 'preact/hooks';
 import {Empty, More, Pill, Route, Trouble, html} from './ui.js';
 import {clock, endOf, minutes, place, short} from './format.js';
+import {Driving} from './driving.js';
+import {coalesce} from './list.js';
+import {listen} from './live.js';
 import {t} from './i18n.js';
 
 // underWay tells whether a trip still lies ahead or is being driven.
@@ -30,24 +33,43 @@ function Seats({trip}) {
   return html`<span class="seats"><span aria-hidden="true">${dots}</span> ${t('seatsLeft', trip.seats_left, trip.seats)}</span>`;
 }
 
-// Trip shows one trip, newly loaded whenever its version in the list moves.
-export function Trip({api, id, version, seesOrders, onShow}) {
+// Trip shows one trip and follows it, and lets its driver drive it. onChange is called
+// when it changed, onShow with what to draw on the map, onCar with where its car is.
+export function Trip({api, id, version, seesOrders, onChange, onShow, onCar}) {
   const [trip, setTrip] = useState(null);
   const [problem, setProblem] = useState(null);
+  const path = `/v1/trips/${encodeURIComponent(id)}`;
+  const look = useMemo(() => coalesce(async () => {
+    try {
+      setTrip(await api.get(path));
+      setProblem(null);
+    } catch (err) {
+      setProblem(err);
+    }
+  }), [api, path]);
+
+  const over = trip !== null && !underWay(trip);
+  useEffect(() => { look(); }, [look, version]);
   useEffect(() => {
-    let wanted = true;
-    api.get(`/v1/trips/${encodeURIComponent(id)}`).then(
-      found => wanted && (setTrip(found), setProblem(null), onShow(found)),
-      err => wanted && setProblem(err),
-    );
-    return () => { wanted = false; };
-  }, [api, id, version]);
+    if (over) return undefined;
+    return listen(api, `${path}/events`, event => {
+      if (event.type === 'position') onCar(JSON.parse(event.data));
+      else look();
+    });
+  }, [look, over]);
+  useEffect(() => {
+    if (!trip) return;
+    onShow(trip);
+    if (trip.version !== version) onChange();
+    if (over) onCar(null);
+  }, [trip?.version]);
 
   return html`<article>
     <a class="back" href="#trips">← ${t('trips')}</a>
     <${Trouble} problem=${problem} />
     ${!trip && !problem && html`<p class="empty">${t('loading')}</p>`}
     ${trip && html`<${Facts} trip=${trip} />`}
+    ${trip && !over && html`<${Driving} ...${{api, path, trip}} onDone=${setTrip} />`}
     ${trip && html`<${Plan} trip=${trip} seesOrders=${seesOrders} />`}
   </article>`;
 }
@@ -71,9 +93,9 @@ function Plan({trip, seesOrders}) {
     <h3>${t('plan')}</h3>
     <ol class="steps plan">
       <li class="is-end"><time>${clock(trip.depart_at)}</time> ${t('departs')} · ${place(trip.origin)}</li>
-      ${trip.plan.map(stop => html`<li class="is-${stop.kind}">
+      ${trip.plan.map(stop => html`<li class="is-${stop.kind} is-${stop.state}">
         <time>${clock(stop.at)}</time> ${t(stop.kind)} · ${place(stop)}
-        <small class="muted">${t('seats', stop.seats)}${stop.order_id && html` · ${t('order')} <code>${order(stop)}</code>`}</small>
+        <small class="muted">${stop.state !== 'ahead' && html`<b>${t(`stop.${stop.state}`)}</b> · `}${t('seats', stop.seats)}${stop.order_id && html` · ${t('order')} <code>${order(stop)}</code>`}</small>
       </li>`)}
       <li class="is-end"><time>${clock(trip.arrive_at)}</time> ${t('arrives')} · ${endOf(trip.destination ?? trip.plan.at(-1))}</li>
     </ol>

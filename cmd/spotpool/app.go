@@ -104,7 +104,8 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		return nil, errors.Join(err, a.close())
 	}
 	a.trips = trip.NewService(a.db, queue, a.clock, trip.Config{
-		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, Roomier: live.Roomier(),
+		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, NoShowWait: s.NoShowWait,
+		Roomier: live.Roomier(), Completed: order.SettleTrip,
 	})
 	a.payments = pay.New(pay.Deps{
 		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
@@ -127,7 +128,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
 		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
-		Accounts: a.accounts, Trips: a.trips, Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
+		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 

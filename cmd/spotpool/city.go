@@ -17,7 +17,7 @@ func (a *app) live(ctx context.Context, addr string) error {
 	return sim.Run(ctx, sim.Live{
 		Client: client, Tokens: a.tokens, City: sim.NewCity(1), Clock: a.clock, Log: a.log,
 		// Many people, since SMS are limited for each number to a few a day.
-		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000,
+		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000, Drive: true,
 	})
 }
 

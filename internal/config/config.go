@@ -59,6 +59,7 @@ type Settings struct {
 	UsualWait     time.Duration `flag:"usual-wait" default:"15m" help:"how long a rider who names no arrival time waits for the pickup"`
 	Travel        string        `flag:"travel" default:"straight" help:"where travel times are from: straight (great circle × 1.3 at 10 m/s), roads:FILE.osm.pbf, roads:PREFIX of .edges and .rnet, or osrm:http://host:port"`
 	DefaultDetour time.Duration `flag:"default-detour" default:"15m" help:"detour of a trip whose driver names none"`
+	NoShowWait    time.Duration `flag:"no-show-wait" default:"3m" help:"how long a driver waits at the pickup before a rider counts as not come"`
 	MaxOrders     int           `flag:"max-orders" default:"5" help:"orders a rider may hold at a time"`
 
 	PlatformFee   int           `flag:"platform-fee" default:"20" help:"percent of what riders are charged that the platform keeps; the rest is the driver's"`
@@ -209,8 +210,9 @@ func (s Settings) check() error {
 		}
 	}
 	for name, d := range map[string]time.Duration{
-		"usual-wait": s.UsualWait, "dispute-window": s.DisputeWindow, "default-detour": s.DefaultDetour, "sandbox-latency": s.SandboxLatency,
-		"timeout": s.Timeout, "max-time": s.MaxTime,
+		"usual-wait": s.UsualWait, "dispute-window": s.DisputeWindow, "default-detour": s.DefaultDetour, "no-show-wait": s.NoShowWait,
+		"sandbox-latency": s.SandboxLatency,
+		"timeout":         s.Timeout, "max-time": s.MaxTime,
 	} {
 		if d < 0 {
 			return fmt.Errorf("--%s must not be negative", name)

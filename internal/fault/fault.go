@@ -14,16 +14,17 @@ type Kind int
 
 // The kinds, with the HTTP status each becomes.
 const (
-	Internal     Kind = iota // 500, the zero value: an error nobody classified
-	Invalid                  // 422, well-formed input that breaks a rule
-	Malformed                // 400, input that cannot be read
-	Unauthorized             // 401
-	Forbidden                // 403
-	NotFound                 // 404, also what belongs to someone else
-	Conflict                 // 409
-	Stale                    // 412, the version named is no longer the newest
-	TooMany                  // 429
-	Unavailable              // 503
+	Internal      Kind = iota // 500, the zero value: an error nobody classified
+	Invalid                   // 422, well-formed input that breaks a rule
+	Malformed                 // 400, input that cannot be read
+	Unauthorized              // 401
+	Forbidden                 // 403
+	NotFound                  // 404, also what belongs to someone else
+	Conflict                  // 409
+	Stale                     // 412, the version named is no longer the newest
+	Unconditional             // 428, a change that must name the version it is meant for
+	TooMany                   // 429
+	Unavailable               // 503
 )
 
 // Field is one input field that broke a rule.

@@ -28,6 +28,13 @@ func stampOrNil(t *time.Time) *string {
 	return &s
 }
 
+func stampOrNone(t time.Time) *string {
+	if t.IsZero() {
+		return nil
+	}
+	return stampOrNil(&t)
+}
+
 func idOrNil(id uuid.NullUUID) *uuid.UUID {
 	if !id.Valid {
 		return nil
@@ -70,13 +77,30 @@ type moneyOut struct {
 func moneyOf(a money.Amount) moneyOut { return moneyOut{Amount: a, Currency: money.Currency} }
 
 type stopOut struct {
-	Kind    trip.StopKind `json:"kind"`
-	OrderID uuid.UUID     `json:"order_id"`
-	Lat     float64       `json:"lat"`
-	Lng     float64       `json:"lng"`
-	Name    string        `json:"name"`
-	Seats   int           `json:"seats"`
-	At      string        `json:"at"`
+	Number     int           `json:"number"`
+	Kind       trip.StopKind `json:"kind"`
+	OrderID    uuid.UUID     `json:"order_id"`
+	Lat        float64       `json:"lat"`
+	Lng        float64       `json:"lng"`
+	Name       string        `json:"name"`
+	Seats      int           `json:"seats"`
+	At         string        `json:"at"`
+	State      string        `json:"state"`
+	ReachedAt  *string       `json:"reached_at"`
+	NoShowFrom *string       `json:"no_show_from"`
+}
+
+// stopsOf shows a plan; wait is how long a driver waits for a rider.
+func stopsOf(plan trip.Plan, wait time.Duration) []stopOut {
+	out := make([]stopOut, len(plan))
+	for i, s := range plan {
+		out[i] = stopOut{
+			Number: i + 1, Kind: s.Kind, OrderID: s.OrderID, Lat: s.Place.Lat, Lng: s.Place.Lng, Name: s.Place.Name,
+			Seats: s.Seats, At: stamp(s.At), State: s.State.String(),
+			ReachedAt: stampOrNone(s.Reached), NoShowFrom: stampOrNone(s.NoShowFrom(wait)),
+		}
+	}
+	return out
 }
 
 type riderOut struct {
@@ -105,18 +129,15 @@ type tripOut struct {
 	CreatedAt        string      `json:"created_at"`
 }
 
-func tripOf(t trip.Trip) tripOut {
+func (s *Server) tripOf(t trip.Trip) tripOut {
 	out := tripOut{
 		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
 		Origin: t.Origin, Destination: t.Dest, DepartAt: stamp(t.DepartAt), ArriveAt: stamp(t.ArriveAt),
-		Plan:    make([]stopOut, len(t.Plan)),
+		Plan:    stopsOf(t.Plan, s.Trips.NoShowWait()),
 		Version: t.Version, CreatedAt: stamp(t.CreatedAt),
 	}
 	if t.Dest != nil {
 		out.MaxDetourMinutes = new(int(t.MaxDetour / time.Minute))
-	}
-	for i, s := range t.Plan {
-		out.Plan[i] = stopOut{s.Kind, s.OrderID, s.Place.Lat, s.Place.Lng, s.Place.Name, s.Seats, stamp(s.At)}
 	}
 	return out
 }
@@ -142,6 +163,7 @@ type orderOut struct {
 	TripID       *uuid.UUID   `json:"trip_id"`
 	PickupAt     *string      `json:"pickup_at"`
 	DropoffAt    *string      `json:"dropoff_at"`
+	DriverHere   *string      `json:"driver_here_since"`
 	MatchedAt    *string      `json:"matched_at"`
 	ConfirmedAt  *string      `json:"confirmed_at"`
 	CreatedAt    string       `json:"created_at"`
@@ -156,7 +178,7 @@ func (s *Server) orderOf(o order.Order, p pay.Payment) orderOut {
 		MatchUntil: stamp(o.MatchUntil), DistanceM: o.Metres, DurationS: int(o.Duration / time.Second),
 		Fare: moneyOf(o.Price.Solo), FarePooled: moneyOf(o.Price.Pooled), CancelFee: moneyOf(o.CancelFee(s.Clock.Now())),
 		Payment: p.Status, TripID: idOrNil(o.TripID),
-		PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt),
+		PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt), DriverHere: stampOrNil(o.DriverHere),
 		MatchedAt: stampOrNil(o.MatchedAt), ConfirmedAt: stampOrNil(o.ConfirmedAt), CreatedAt: stamp(o.CreatedAt),
 	}
 	if p.Status.Charged() {
@@ -241,6 +263,24 @@ type eventOut struct {
 
 func eventOf(e order.Event) eventOut {
 	return eventOut{e.OrderID, e.Status, e.Reason, stamp(e.At)}
+}
+
+// progressOut says that a trip has changed.
+type progressOut struct {
+	TripID  uuid.UUID   `json:"trip_id"`
+	Status  trip.Status `json:"status"`
+	Version int         `json:"version"`
+}
+
+type positionOut struct {
+	TripID uuid.UUID `json:"trip_id"`
+	Lat    float64   `json:"lat"`
+	Lng    float64   `json:"lng"`
+	At     string    `json:"at"`
+}
+
+func positionOf(id uuid.UUID, p trip.Position) positionOut {
+	return positionOut{id, p.Lat, p.Lng, stamp(p.At)}
 }
 
 func asJSON(v any) []byte {

@@ -15,7 +15,6 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
@@ -38,6 +37,9 @@ const testSecret = "a secret for tests only"
 
 // maxOrders is how many orders a rider of a world may hold.
 const maxOrders = 3
+
+// noShowWait is how long drivers of a world wait for their riders.
+const noShowWait = 20 * time.Millisecond
 
 // world is the whole program behind the API, on servers of the test's own.
 type world struct {
@@ -62,7 +64,8 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		t.Fatal(err)
 	}
 	trips := trip.NewService(w.DB, w.Client, now, trip.Config{
-		Travel: travel, DefaultDetour: trip.DefaultDetour, Roomier: match.WakeWaiting,
+		Travel: travel, DefaultDetour: trip.DefaultDetour, NoShowWait: noShowWait,
+		Roomier: match.WakeWaiting, Completed: order.SettleTrip,
 	})
 	payments := pay.New(pay.Deps{
 		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
@@ -70,7 +73,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
 		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders,
-			DisputeWindow: time.Hour, Shared: func(trip.Plan, uuid.UUID) bool { return false }},
+			DisputeWindow: time.Hour},
 	})
 	matcher := match.NewService(match.Deps{
 		Board: match.NewBoard(trips, travel, now, quiet), Trips: trips, Orders: orders, Queue: w.Client, Clock: now, Log: quiet,
@@ -82,7 +85,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
 		Pages:    fstest.MapFS{"index.html": {Data: []byte("<title>pages</title>")}, "app.js": {Data: []byte("export {}")}},
-		Accounts: accounts, Trips: trips, Orders: orders, Payments: payments, Notices: notices, Hub: hub,
+		Accounts: accounts, Trips: trips, Whereabouts: trip.NewPositions(w.System.Redis()), Orders: orders, Payments: payments, Notices: notices, Hub: hub,
 		Box: box, Clock: now, Registry: prometheus.NewRegistry(), Log: quiet,
 	}
 	for _, f := range change {

@@ -62,7 +62,7 @@ func (s *Server) observe(c *gin.Context) {
 	if c.Request.Method != "GET" {
 		level = slog.LevelInfo
 	}
-	if strings.HasPrefix(route, MonitorRoot) {
+	if strings.HasPrefix(route, MonitorRoot) || strings.HasSuffix(route, "/position") {
 		level = slog.LevelDebug
 	}
 	s.Log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "path", c.Request.URL.Path,

@@ -25,16 +25,17 @@ type problemOut struct {
 
 // statusOf is the one map from kinds of faults to HTTP.
 var statusOf = map[fault.Kind]int{
-	fault.Internal:     http.StatusInternalServerError,
-	fault.Invalid:      http.StatusUnprocessableEntity,
-	fault.Malformed:    http.StatusBadRequest,
-	fault.Unauthorized: http.StatusUnauthorized,
-	fault.Forbidden:    http.StatusForbidden,
-	fault.NotFound:     http.StatusNotFound,
-	fault.Conflict:     http.StatusConflict,
-	fault.Stale:        http.StatusPreconditionFailed,
-	fault.TooMany:      http.StatusTooManyRequests,
-	fault.Unavailable:  http.StatusServiceUnavailable,
+	fault.Internal:      http.StatusInternalServerError,
+	fault.Invalid:       http.StatusUnprocessableEntity,
+	fault.Malformed:     http.StatusBadRequest,
+	fault.Unauthorized:  http.StatusUnauthorized,
+	fault.Forbidden:     http.StatusForbidden,
+	fault.NotFound:      http.StatusNotFound,
+	fault.Conflict:      http.StatusConflict,
+	fault.Stale:         http.StatusPreconditionFailed,
+	fault.Unconditional: http.StatusPreconditionRequired,
+	fault.TooMany:       http.StatusTooManyRequests,
+	fault.Unavailable:   http.StatusServiceUnavailable,
 }
 
 // refuse answers with the problem that err is. What nobody classified is logged

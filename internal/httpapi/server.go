@@ -27,24 +27,25 @@ import (
 
 // Deps is what the API serves.
 type Deps struct {
-	DB       *db.DB
-	Redis    redis.UniversalClient
-	Jobs     *jobs.Client
-	Admin    *jobs.Admin
-	Queues   []string     // those that operators see
-	Monitor  http.Handler // asynqmon, mounted under MonitorRoot
-	Pages    fs.FS
-	Accounts *account.Service
-	Trips    *trip.Service
-	Orders   *order.Service
-	Payments *pay.Service
-	Notices  *notify.Service
-	Hub      *notify.Hub
-	Box      *seal.Box
-	Clock    clock.Clock
-	Registry *prometheus.Registry
-	Log      *slog.Logger
-	Rate     Rate
+	DB          *db.DB
+	Redis       redis.UniversalClient
+	Jobs        *jobs.Client
+	Admin       *jobs.Admin
+	Queues      []string     // those that operators see
+	Monitor     http.Handler // asynqmon, mounted under MonitorRoot
+	Pages       fs.FS
+	Accounts    *account.Service
+	Trips       *trip.Service
+	Whereabouts *trip.Positions
+	Orders      *order.Service
+	Payments    *pay.Service
+	Notices     *notify.Service
+	Hub         *notify.Hub
+	Box         *seal.Box
+	Clock       clock.Clock
+	Registry    *prometheus.Registry
+	Log         *slog.Logger
+	Rate        Rate
 }
 
 // MonitorRoot is where asynqmon is mounted.
@@ -99,7 +100,15 @@ func (s *Server) routes() {
 	in.POST("/trips", drivers, s.write(s.offerTrip))
 	in.GET("/trips", s.listTrips)
 	in.GET("/trips/:id", s.getTrip)
+	in.PATCH("/trips/:id", s.write(s.changeTrip))
 	in.POST("/trips/:id/cancel", s.write(s.cancelTrip))
+	in.POST("/trips/:id/depart", s.write(s.drive(s.Orders.SetOut)))
+	in.POST("/trips/:id/complete", s.write(s.drive(s.Orders.Complete)))
+	for _, act := range []trip.Act{trip.Arrive, trip.PickUp, trip.NoShow, trip.DropOff} {
+		in.POST("/trips/:id/stops/:n/"+string(act), s.write(s.atStop(act)))
+	}
+	in.POST("/trips/:id/position", s.post(s.position))
+	in.GET("/trips/:id/events", s.tripEvents)
 	in.POST("/quotes", s.write(s.quote))
 	in.POST("/orders", s.write(s.placeOrder))
 	in.GET("/orders", s.listOrders)

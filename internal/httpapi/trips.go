@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -59,7 +58,7 @@ func (s *Server) offerTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusCreated, location: "/v1/trips/" + t.ID.String(), body: tripOf(t)}, nil
+	return reply{status: http.StatusCreated, location: "/v1/trips/" + t.ID.String(), body: s.tripOf(t)}, nil
 }
 
 // listTrips answers with the driver's own trips; operators see all, or with
@@ -80,11 +79,11 @@ func (s *Server) listTrips(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	sendPage(c, trips, limit, func(t trip.Trip) uuid.UUID { return t.ID }, tripOf)
+	sendPage(c, trips, limit, func(t trip.Trip) uuid.UUID { return t.ID }, s.tripOf)
 }
 
 // getTrip answers with a trip: in full to its driver and to operators, with
-// nobody else's stops to a rider who has a seat on it.
+// nobody else's stops to a rider who has, or had, a seat on it.
 func (s *Server) getTrip(c *gin.Context) {
 	ctx := c.Request.Context()
 	id, err := pathID(c, trip.ErrNotFound)
@@ -103,7 +102,7 @@ func (s *Server) getTrip(c *gin.Context) {
 		s.refuse(c, err)
 		return
 	}
-	out := tripOf(t)
+	out := s.tripOf(t)
 	me := who(c)
 	if me.Role == account.Operator || me.UserID == t.DriverID {
 		out.Riders = ridersOf(orders)
@@ -111,25 +110,25 @@ func (s *Server) getTrip(c *gin.Context) {
 		s.refuse(c, trip.ErrNotFound)
 		return
 	}
-	c.Header("ETag", fmt.Sprintf(`"%d"`, t.Version))
+	c.Header("ETag", etag(t.Version))
 	c.JSON(http.StatusOK, out)
 }
 
 func ridersOf(orders []order.Order) []riderOut {
 	riders := []riderOut{}
 	for _, o := range orders {
-		if o.Seated() {
+		if o.OnPlan() {
 			riders = append(riders, riderOut{o.ID, o.RiderID, o.Status, o.Seats, stampOrNil(o.PickupAt), stampOrNil(o.DropoffAt)})
 		}
 	}
 	return riders
 }
 
-// narrow takes out the stops of others and reports whether the rider has a seat.
+// narrow takes out the stops of others and reports whether the rider has, or had, a seat.
 func (t *tripOut) narrow(orders []order.Order, rider uuid.UUID) bool {
 	mine := map[uuid.UUID]bool{}
 	for _, o := range orders {
-		if o.Seated() && o.RiderID == rider {
+		if o.OnPlan() && o.RiderID == rider {
 			mine[o.ID] = true
 		}
 	}
@@ -153,5 +152,5 @@ func (s *Server) cancelTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, erro
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusOK, body: tripOf(t)}, nil
+	return reply{status: http.StatusOK, body: s.tripOf(t)}, nil
 }

@@ -19,6 +19,9 @@ func UserTopic(id uuid.UUID) string { return "user:" + id.String() }
 // OrderTopic is woken when an order has changed.
 func OrderTopic(id uuid.UUID) string { return "order:" + id.String() }
 
+// TripTopic is woken when a trip has changed or its vehicle has moved.
+func TripTopic(id uuid.UUID) string { return "trip:" + id.String() }
+
 // Hub wakes whoever waits for news of a topic, in this process at once and in
 // the others through Redis. What it carries are hints: several may melt into
 // one, and while Redis is down they stay within their process. Whoever is woken

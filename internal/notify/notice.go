@@ -23,6 +23,9 @@ const (
 	Rematching    Event = "rematching"     // the trip was called off; another one is looked for
 	Moved         Event = "moved"          // a confirmed order rides on another trip
 	Left          Event = "left"           // for the driver whose trip it was
+	Here          Event = "driver_here"    // the driver is at the pickup
+	NoShow        Event = "no_show"        // the driver has waited and left without the rider
+	Late          Event = "retimed"        // pickup or arrival are at other times than the rider was told
 	Expired       Event = "expired"        // no trip was found in time
 	Declined      Event = "declined"       // the fare could not be held
 	Cancelled     Event = "cancelled"      // an order was called off, or gave up its seat
@@ -61,10 +64,12 @@ type Ride struct {
 	OrderID  uuid.UUID
 	RiderID  uuid.UUID
 	DriverID uuid.UUID // Nil when the order has no trip
-	PickupAt time.Time // zero when the order has no trip
-	Seated   bool      // whether it has a place in its trip's plan
-	Round    int       // how often its trip has changed
-	Origin   string    // names of places, may be empty
+	PickupAt time.Time // zero when the order has no trip, as is ArriveAt
+	ArriveAt time.Time
+	Seated   bool   // whether it has a place in its trip's plan
+	Aboard   bool   // whether the rider is in the car
+	Round    int    // how often its trip has changed
+	Origin   string // names of places, may be empty
 	Dest     string
 	Fee      money.Amount // of a late cancel
 }
@@ -111,6 +116,15 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 		return fmt.Sprintf("Your ride%s has another driver now, who picks you up at %s.", way, at)
 	case ev == Left:
 		return fmt.Sprintf("A rider%s goes with another driver now. Please do not wait for them.", way)
+	case ev == Here:
+		return fmt.Sprintf("Your driver is here for your ride%s. Please come to the car.", way)
+	case ev == NoShow:
+		return fmt.Sprintf("Your driver waited for you and has left without you. Your ride%s is over.", way)
+	case ev == Late && r.Aboard:
+		return fmt.Sprintf("Your ride%s now arrives at about %s.", way, r.ArriveAt.In(zone).Format("15:04"))
+	case ev == Late:
+		return fmt.Sprintf("Your driver now picks you up at about %s for your ride%s, and you arrive at about %s.",
+			at, way, r.ArriveAt.In(zone).Format("15:04"))
 	case ev == Expired:
 		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
 	case ev == Declined:
@@ -155,7 +169,7 @@ func texted(ev Event, to Audience) bool {
 		return to == ToRider || to == ToDriver
 	case Left:
 		return to == ToDriver
-	case Reminder, Rematching, Moved, Expired, Declined, Cancelled:
+	case Reminder, Rematching, Moved, Here, NoShow, Late, Expired, Declined, Cancelled:
 		return to == ToRider
 	}
 	return false

@@ -11,13 +11,14 @@ import (
 )
 
 var (
-	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Expired, Declined, Cancelled, Refunded}
+	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Here, NoShow, Late, Expired, Declined, Cancelled, Refunded}
 	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
 func TestWords(t *testing.T) {
 	zone := time.FixedZone("UTC+8", 8*60*60)
-	ride := Ride{PickupAt: time.Date(2026, 5, 4, 23, 45, 0, 0, time.UTC), Origin: "Caohejing", Dest: "Lujiazui"}
+	at := time.Date(2026, 5, 4, 23, 45, 0, 0, time.UTC)
+	ride := Ride{PickupAt: at, ArriveAt: at.Add(time.Hour), Origin: "Caohejing", Dest: "Lujiazui"}
 	tests := []struct {
 		ev   Event
 		to   Audience
@@ -34,6 +35,9 @@ func TestWords(t *testing.T) {
 		{Moved, ToRider, "Your ride from Caohejing to Lujiazui has another driver now, who picks you up at 07:45."},
 		{Left, ToDriver, "A rider from Caohejing to Lujiazui goes with another driver now. Please do not wait for them."},
 		{Refunded, ToRider, "What you were charged for your ride from Caohejing to Lujiazui is given back to you."},
+		{Here, ToRider, "Your driver is here for your ride from Caohejing to Lujiazui. Please come to the car."},
+		{NoShow, ToRider, "Your driver waited for you and has left without you. Your ride from Caohejing to Lujiazui is over."},
+		{Late, ToRider, "Your driver now picks you up at about 07:45 for your ride from Caohejing to Lujiazui, and you arrive at about 08:45."},
 		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
 	}
 	for _, tt := range tests {
@@ -45,6 +49,10 @@ func TestWords(t *testing.T) {
 	const want = "Your ride from Caohejing to Lujiazui is cancelled at a cost of 12.34 CNY. The rest of the money held for it is released."
 	if got := ride.words(Cancelled, ToRider, zone); got != want {
 		t.Errorf("late: %q", got)
+	}
+	ride.Aboard = true
+	if got, want := ride.words(Late, ToRider, zone), "Your ride from Caohejing to Lujiazui now arrives at about 08:45."; got != want {
+		t.Errorf("in the car:\n got %q\nwant %q", got, want)
 	}
 }
 
@@ -88,7 +96,8 @@ func TestRecipients(t *testing.T) {
 
 func TestTexted(t *testing.T) {
 	want := map[Event][]Audience{
-		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Moved: {ToRider}, Left: {ToDriver}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
+		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Moved: {ToRider}, Left: {ToDriver},
+		Here: {ToRider}, NoShow: {ToRider}, Late: {ToRider}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
 	}
 	for _, ev := range events {
 		for _, to := range audiences {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
 
 func TestARiderIsRemindedOnce(t *testing.T) {
@@ -43,6 +44,43 @@ func TestNobodyIsRemindedInVain(t *testing.T) {
 	w.clock.Advance(10 * time.Minute)
 	w.run(Remind(w.ride.OrderID))
 	if got := w.inbox(t, w.ride.RiderID); len(got) != 0 {
+		t.Errorf("inbox has %v", got)
+	}
+}
+
+// Of each change of times a rider is told once, and only while there is a ride.
+func TestARiderIsToldOfOtherTimes(t *testing.T) {
+	w := newWorld(t)
+	rider := w.ride.RiderID
+	first := Retimed(w.ride.OrderID, 3)
+	w.run(first, first, Retimed(uuid.New(), 3))
+	if got := w.inbox(t, rider); !slices.Equal(got, []Event{Late}) {
+		t.Errorf("inbox has %v", got)
+	}
+	w.ride.Aboard = true
+	w.run(Retimed(w.ride.OrderID, 5))
+	w.ride.Seated = false
+	w.run(Retimed(w.ride.OrderID, 7))
+	if got := w.inbox(t, rider); !slices.Equal(got, []Event{Late, Late}) {
+		t.Errorf("inbox has %v", got)
+	}
+	jobstest.AssertKindCount(t, w.queue, smsKind.Name, 2)
+}
+
+// Who sits in the car is neither reminded nor told that it has come.
+func TestWhoIsInTheCarIsLeftInPeace(t *testing.T) {
+	w := newWorld(t)
+	w.clock.Advance(50 * time.Minute)
+	w.ride.Aboard = true
+	w.run(Remind(w.ride.OrderID), Rider(w.ride.OrderID, Here))
+	w.ride.Aboard, w.ride.Seated = false, false
+	w.run(Rider(w.ride.OrderID, Here))
+	if got := w.inbox(t, w.ride.RiderID); len(got) != 0 {
+		t.Errorf("inbox has %v", got)
+	}
+	w.ride.Seated = true
+	w.run(Rider(w.ride.OrderID, Here))
+	if got := w.inbox(t, w.ride.RiderID); !slices.Equal(got, []Event{Here}) {
 		t.Errorf("inbox has %v", got)
 	}
 }

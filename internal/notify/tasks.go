@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,11 @@ type movedArgs struct {
 	Order uuid.UUID `json:"order_id"`
 	From  uuid.UUID `json:"from_trip_id"`
 	Round int       `json:"round"` // of the ride on its new trip
+}
+
+type retimedArgs struct {
+	Order   uuid.UUID `json:"order_id"`
+	Version int       `json:"trip_version"` // with which its times changed
 }
 
 type statementArgs struct {
@@ -62,6 +68,13 @@ var movedKind = jobs.Kind[movedArgs]{
 	},
 }
 
+var retimedKind = jobs.Kind[retimedArgs]{
+	Name: "notify:retimed", Queue: "notify", Tries: 8,
+	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
+	DeleteWhenMissing: true,
+	Tags:              func(a retimedArgs) []string { return []string{"order:" + a.Order.String()} },
+}
+
 var statementKind = jobs.Kind[statementArgs]{
 	Name: "notify:statement", Queue: "notify", Tries: 8,
 	Backoff: jobs.Exponential(time.Second, time.Minute), Timeout: 10 * time.Second,
@@ -96,6 +109,13 @@ func MovedFrom(trip, order uuid.UUID, round int) jobs.Job {
 	return movedKind.New(movedArgs{order, trip, round})
 }
 
+// Retimed returns the job that tells the order's rider of the times of pickup and
+// arrival that hold now. version is the trip's with which they changed: of each such
+// change the rider is told once.
+func Retimed(order uuid.UUID, version int) jobs.Job {
+	return retimedKind.New(retimedArgs{order, version})
+}
+
 // Remind returns the job that reminds the order's rider of the pickup, once, if
 // the order still has its seat then. Whoever dispatches it says when.
 func Remind(order uuid.UUID) jobs.Job { return remindKind.New(remindArgs{order}) }
@@ -115,6 +135,7 @@ func (s *Service) Register(r *jobs.Registry) {
 	jobs.Handle(r, sendKind, s.send)
 	jobs.Handle(r, remindKind, s.remind)
 	jobs.Handle(r, movedKind, s.tellMoved)
+	jobs.Handle(r, retimedKind, s.tellRetimed)
 	jobs.Handle(r, statementKind, s.tellStatement)
 	jobs.Handle(r, tripCancelledKind, s.tellTripCancelled)
 	s.registerReceipts(r)
@@ -129,6 +150,9 @@ func (s *Service) send(ctx context.Context, a *jobs.Attempt, args sendArgs) erro
 	}
 	if args.Event == Matched && ride.DriverID == uuid.Nil {
 		return jobs.Skip("the order has lost its trip since")
+	}
+	if args.Event == Here && (!ride.Seated || ride.Aboard) {
+		return jobs.Skip("nobody waits for the driver any more")
 	}
 	to, err := s.recipients(ctx, ride, args.To)
 	if err != nil || len(to) == 0 {
@@ -197,6 +221,8 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) 
 	switch {
 	case !ride.Seated:
 		return jobs.Skip("the order has no seat")
+	case ride.Aboard:
+		return jobs.Skip("the rider is in the car")
 	case left <= 0:
 		return jobs.Skip("the pickup is over")
 	case left > RemindBefore:
@@ -204,6 +230,20 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args remindArgs) 
 	}
 	return a.DoneTogether(ctx, func(tx *db.Tx) error {
 		return s.tell(ctx, tx, ride, Reminder, ToRider, []uuid.UUID{ride.RiderID})
+	})
+}
+
+func (s *Service) tellRetimed(ctx context.Context, a *jobs.Attempt, args retimedArgs) error {
+	ride, err := s.deps.Rides.Ride(ctx, args.Order)
+	if err != nil {
+		return err
+	}
+	if !ride.Seated {
+		return jobs.Skip("the order has no seat")
+	}
+	about := uuid.NewSHA1(args.Order, []byte("retimed "+strconv.Itoa(args.Version)))
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
+		return s.tellAbout(ctx, tx, about, ride, Late, ToRider, []uuid.UUID{ride.RiderID})
 	})
 }
 
@@ -240,10 +280,16 @@ func (s *Service) tellTripCancelled(ctx context.Context, a *jobs.Attempt, args t
 // tell writes a notice to everyone in to, and asks for the SMS that go with
 // those that are new.
 func (s *Service) tell(ctx context.Context, tx *db.Tx, ride Ride, ev Event, as Audience, to []uuid.UUID) error {
+	return s.tellAbout(ctx, tx, ride.about(), ride, ev, as, to)
+}
+
+// tellAbout is tell for what may happen several times on one trip: about names which
+// time it was.
+func (s *Service) tellAbout(ctx context.Context, tx *db.Tx, about uuid.UUID, ride Ride, ev Event, as Audience, to []uuid.UUID) error {
 	text := ride.words(ev, as, s.deps.Zone)
 	var texts []jobs.Job
 	for _, user := range to {
-		n := s.newNotice(user, ev, ride.about())
+		n := s.newNotice(user, ev, about)
 		n.OrderID, n.Text = uuid.NullUUID{UUID: ride.OrderID, Valid: true}, text
 		fresh, err := s.put(ctx, tx, &n)
 		if err != nil {

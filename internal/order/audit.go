@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,9 +15,10 @@ import (
 // auditPage is how many orders an audit holds in memory at a time.
 const auditPage = 500
 
-// SeatsAgree compares orders with the plans of their trips: an order that has
-// its seats stands on the plan with just as many, any other does not. It
-// returns a sentence for each that disagrees.
+// SeatsAgree compares orders with the plans of their trips: an order that has or had
+// its seats stands on the plan with just as many, any other does not; and the rider is
+// in the car, arrived or left behind where the stops that were made say so. It returns
+// a sentence for each that disagrees.
 func (s *Service) SeatsAgree(ctx context.Context) (lines []string, err error) {
 	var after uuid.UUID
 	for {
@@ -34,22 +36,42 @@ func (s *Service) SeatsAgree(ctx context.Context) (lines []string, err error) {
 			return lines, err
 		}
 		for _, r := range rows {
-			o, onPlan := r.order(), 0
-			for _, stop := range plans[r.TripID.UUID] {
-				if stop.OrderID == r.ID && stop.Kind == trip.Pickup {
-					onPlan += stop.Seats
-				}
-			}
+			seats, statuses := planned(plans[r.TripID.UUID], r.ID)
 			want := 0
-			if o.Seated() {
-				want = o.Seats
+			if r.order().OnPlan() {
+				want = r.Seats
 			}
-			if onPlan != want {
-				lines = append(lines, fmt.Sprintf("order %s is %s with %d seats; trip %s has %d for it", r.ID, r.Status, r.Seats, r.TripID.UUID, onPlan))
+			switch {
+			case seats != want:
+				lines = append(lines, fmt.Sprintf("order %s is %s with %d seats; trip %s has %d for it", r.ID, r.Status, r.Seats, r.TripID.UUID, seats))
+			case want > 0 && !slices.Contains(statuses, r.Status):
+				lines = append(lines, fmt.Sprintf("order %s is %s; by the stops of trip %s it is %s", r.ID, r.Status, r.TripID.UUID, statuses[len(statuses)-1]))
 			}
 		}
 		after = rows[len(rows)-1].ID
 	}
+}
+
+// planned returns how many seats a plan has for an order, and the statuses in which
+// that is as it should be.
+func planned(plan trip.Plan, id uuid.UUID) (seats int, statuses []Status) {
+	statuses = []Status{Matched, Confirmed}
+	for _, stop := range plan {
+		switch {
+		case stop.OrderID != id || stop.State == trip.Dropped:
+		case stop.Kind == trip.Pickup:
+			seats += stop.Seats
+			switch stop.State {
+			case trip.Made:
+				statuses = []Status{Riding}
+			case trip.Missed:
+				statuses = []Status{NoShow}
+			}
+		case stop.State == trip.Made:
+			statuses = []Status{Completed}
+		}
+	}
+	return seats, statuses
 }
 
 // settledWithin is how long after the end of its trip, or after a late cancel, an
@@ -70,7 +92,7 @@ func (s *Service) PaymentsAgree(ctx context.Context) (lines []string, err error)
 	err = s.db.Read(ctx).Raw(`SELECT o.id, o.status, COALESCE(p.status, 'missing') AS payment
 		FROM orders o LEFT JOIN payments p ON p.order_id = o.id LEFT JOIN trips t ON t.id = o.trip_id
 		WHERE p.order_id IS NULL
-			OR (o.status IN ('confirmed', 'onboard') AND p.status <> 'held')
+			OR (o.status IN ('confirmed', 'riding') AND p.status <> 'held')
 			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held'))
 			OR (o.status = 'matching' AND p.status <> CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END)
 			OR (o.status IN ('cancelled', 'expired') AND o.cancel_fee = 0 AND p.status NOT IN ('none', 'voided'))

@@ -65,16 +65,43 @@ func (w *world) replan(id uuid.UUID, change func(trip.Plan) trip.Plan) {
 	w.exec("UPDATE trips SET plan = ? WHERE id = ?", change(now.Plan), id)
 }
 
+// made gives the order's stop of a kind another state.
+func made(p trip.Plan, o Order, kind trip.StopKind, state trip.StopState) trip.Plan {
+	for i := range p {
+		if p[i].OrderID == o.ID && p[i].Kind == kind {
+			p[i].State = state
+		}
+	}
+	return p
+}
+
 func TestSeatsAgree(t *testing.T) {
 	status := func(s Status) func(*world, Order) {
 		return func(w *world, o Order) { w.exec("UPDATE orders SET status = ? WHERE id = ?", s, o.ID) }
 	}
 	damaged(t, func(w *world) func(context.Context) ([]string, error) { return w.SeatsAgree }, map[string]damage{
-		"confirmed is as good":    {"", status(Confirmed)},
-		"on board too":            {"", status(Onboard)},
-		"cancelled, yet seated":   {"is cancelled with 1 seats; trip", status(Cancelled)},
-		"expired, yet seated":     {"is expired", status(Expired)},
-		"completed, yet seated":   {"is completed", status(Completed)},
+		"confirmed is as good":  {"", status(Confirmed)},
+		"riding too early":      {"is riding; by the stops of trip", status(Riding)},
+		"cancelled, yet seated": {"is cancelled with 1 seats; trip", status(Cancelled)},
+		"expired, yet seated":   {"is expired", status(Expired)},
+		"completed too early":   {"is completed; by the stops of trip", status(Completed)},
+		"in the car": {"is matched; by the stops of trip", func(w *world, o Order) {
+			w.replan(o.TripID.UUID, func(p trip.Plan) trip.Plan { return made(p, o, trip.Pickup, trip.Made) })
+		}},
+		"riding": {"", func(w *world, o Order) {
+			status(Riding)(w, o)
+			w.replan(o.TripID.UUID, func(p trip.Plan) trip.Plan { return made(p, o, trip.Pickup, trip.Made) })
+		}},
+		"left behind": {"", func(w *world, o Order) {
+			status(NoShow)(w, o)
+			w.replan(o.TripID.UUID, func(p trip.Plan) trip.Plan { return made(p, o, trip.Pickup, trip.Missed) })
+		}},
+		"arrived": {"", func(w *world, o Order) {
+			status(Completed)(w, o)
+			w.replan(o.TripID.UUID, func(p trip.Plan) trip.Plan {
+				return made(made(p, o, trip.Pickup, trip.Made), o, trip.Dropoff, trip.Made)
+			})
+		}},
 		"more seats than planned": {"has 1 for it", func(w *world, o Order) { w.exec("UPDATE orders SET seats = 2 WHERE id = ?", o.ID) }},
 		"not on the plan": {"has 0 for it", func(w *world, o Order) {
 			w.replan(o.TripID.UUID, func(p trip.Plan) trip.Plan { return p.Without(o.ID) })
@@ -127,9 +154,9 @@ func TestPaymentsAgree(t *testing.T) {
 		"no payment": {"its payment missing", func(w *world, o Order) { w.exec("DELETE FROM payments WHERE order_id = ?", o.ID) }},
 	}
 	for s, fine := range map[Status][]string{
-		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"},
-		Cancelled: {"none", "voided"}, Expired: {"none", "voided"}, Onboard: {"held"},
-		Completed: {"held", "captured", "owed", "refunding", "refunded"}, noShow: {"held", "captured", "owed", "refunding", "refunded"},
+		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"}, Riding: {"held"},
+		Cancelled: {"none", "voided"}, Expired: {"none", "voided"},
+		Completed: {"held", "captured", "owed", "refunding", "refunded"}, NoShow: {"held", "captured", "owed", "refunding", "refunded"},
 	} {
 		for _, payment := range []string{"none", "held", "voided", "captured", "owed", "refunding", "refunded"} {
 			says := fmt.Sprintf("is %s and its payment %s", s, payment)

@@ -22,8 +22,9 @@ const (
 	Matching  Status = "matching"  // waits for a trip
 	Matched   Status = "matched"   // has its seats; the fare is being held
 	Confirmed Status = "confirmed" // seats and fare are certain
-	Onboard   Status = "onboard"   // the rider is in the car
+	Riding    Status = "riding"    // the rider is in the car
 	Completed Status = "completed" // the rider has arrived
+	NoShow    Status = "no_show"   // the rider did not come to the pickup
 	Cancelled Status = "cancelled" // called off, or its fare could not be held
 	Expired   Status = "expired"   // no trip was found in time
 )
@@ -31,8 +32,8 @@ const (
 var transitions = map[Status][]Status{
 	Matching:  {Matched, Cancelled, Expired},
 	Matched:   {Confirmed, Cancelled, Expired},
-	Confirmed: {Onboard, Cancelled, Matching},
-	Onboard:   {Completed},
+	Confirmed: {Riding, NoShow, Cancelled, Matching},
+	Riding:    {Completed},
 }
 
 // Can reports whether an order may go from s to the other status.
@@ -48,8 +49,14 @@ func (s Status) before() (from []Status) {
 	return from
 }
 
-// seated are the statuses in which an order has a place in a trip's plan.
-var seated = []Status{Matched, Confirmed, Onboard}
+// seated are the statuses in which an order has seats on a trip.
+var seated = []Status{Matched, Confirmed, Riding}
+
+// onPlan are the statuses in which an order stands on its trip's plan.
+var onPlan = append(slices.Clone(seated), Completed, NoShow)
+
+// begun are the statuses in which there is nothing left to undo.
+var begun = []Status{Riding, Completed, NoShow}
 
 // active are the statuses that count towards the number of orders a rider may hold.
 var active = append([]Status{Matching}, seated...)
@@ -82,9 +89,10 @@ type Order struct {
 	Price        fare.Price   // binding; the solo one is held
 	Fee          money.Amount // what a rider's late cancel has cost
 	TripID       uuid.NullUUID
-	PickupAt     *time.Time // as its trip's plan has it now; set with TripID
+	PickupAt     *time.Time // set with TripID; expected, as its trip's plan has it, then when it was
 	Promised     *time.Time // the pickup as it was when the order got its trip
 	DropoffAt    *time.Time
+	DriverHere   *time.Time // since when the driver is at the pickup, while the rider is not in the car
 	MatchedAt    *time.Time
 	ConfirmedAt  *time.Time
 	Version      int
@@ -101,8 +109,12 @@ func (o Order) CancelFee(at time.Time) money.Amount {
 	return o.Price.CancelFee(*o.MatchedAt, *o.Promised, at)
 }
 
-// Seated reports whether the order has a place in its trip's plan.
+// Seated reports whether the order has seats on its trip.
 func (o Order) Seated() bool { return slices.Contains(seated, o.Status) }
+
+// OnPlan reports whether the order stands on its trip's plan: it has its seats, or had
+// them to the end.
+func (o Order) OnPlan() bool { return slices.Contains(onPlan, o.Status) }
 
 // Event is one change of an order's status. Seq grows, not always by one.
 type Event struct {
@@ -120,7 +132,10 @@ func (Event) TableName() string { return "order_events" }
 var ErrNotFound = fault.New(fault.NotFound, "order_not_found", "there is no such order")
 
 // ErrNotCancellable says that the order's ride has begun or is over.
-var ErrNotCancellable = fault.New(fault.Conflict, "order_not_cancellable", "an order can be cancelled until the rider is on board")
+var ErrNotCancellable = fault.New(fault.Conflict, "order_not_cancellable", "an order can be cancelled until the ride begins")
+
+// ErrNotConfirmed says that a rider cannot be picked up, nor be missed.
+var ErrNotConfirmed = fault.New(fault.Conflict, "order_not_confirmed", "the order is not confirmed: its fare is not held yet, or it was called off")
 
 // errMoved says that an order was no longer in the status a change starts from.
 var errMoved = fault.New(fault.Conflict, "order_moved", "the order has changed since it was read")

@@ -9,14 +9,14 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
-var all = []Status{Matching, Matched, Confirmed, Onboard, Completed, Cancelled, Expired}
+var all = []Status{Matching, Matched, Confirmed, Riding, Completed, NoShow, Cancelled, Expired}
 
 func TestTransitions(t *testing.T) {
 	allowed := map[[2]Status]bool{
 		{Matching, Matched}: true, {Matching, Cancelled}: true, {Matching, Expired}: true,
 		{Matched, Confirmed}: true, {Matched, Cancelled}: true, {Matched, Expired}: true,
-		{Confirmed, Onboard}: true, {Confirmed, Cancelled}: true, {Confirmed, Matching}: true,
-		{Onboard, Completed}: true,
+		{Confirmed, Riding}: true, {Confirmed, NoShow}: true, {Confirmed, Cancelled}: true, {Confirmed, Matching}: true,
+		{Riding, Completed}: true,
 	}
 	for _, from := range all {
 		for _, to := range all {
@@ -41,8 +41,9 @@ func TestStatusSets(t *testing.T) {
 		Matching:  {known: true, active: true},
 		Matched:   {known: true, seated: true, active: true},
 		Confirmed: {known: true, seated: true, active: true},
-		Onboard:   {known: true, seated: true, active: true},
+		Riding:    {known: true, seated: true, active: true},
 		Completed: {known: true},
+		NoShow:    {known: true},
 		Cancelled: {known: true},
 		Expired:   {known: true},
 		"":        {},

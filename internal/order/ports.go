@@ -62,7 +62,9 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 		return notify.Ride{}, err
 	}
 	ride := notify.Ride{
-		OrderID: o.ID, RiderID: o.RiderID, Seated: o.Seated(), Round: o.Rematches, Fee: o.Fee, Origin: o.Origin.Name, Dest: o.Dest.Name,
+		OrderID: o.ID, RiderID: o.RiderID,
+		Seated: o.Seated(), Aboard: o.Status == Riding, Round: o.Rematches, Fee: o.Fee,
+		Origin: o.Origin.Name, Dest: o.Dest.Name,
 	}
 	if !o.TripID.Valid {
 		return ride, nil
@@ -72,7 +74,7 @@ func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
 		return notify.Ride{}, err
 	}
 	o.retime(t.Plan)
-	ride.DriverID, ride.PickupAt = t.DriverID, *o.PickupAt
+	ride.DriverID, ride.PickupAt, ride.ArriveAt = t.DriverID, *o.PickupAt, *o.DropoffAt
 	return ride, nil
 }
 

@@ -118,7 +118,7 @@ func TestRide(t *testing.T) {
 	w.cancelled(gone)
 	want := notify.Ride{
 		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID,
-		PickupAt: at(15), Seated: true, Origin: "a place", Dest: "a place",
+		PickupAt: at(15), ArriveAt: at(35), Seated: true, Origin: "a place", Dest: "a place",
 	}
 	if got, err := w.Ride(t.Context(), o.ID); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)

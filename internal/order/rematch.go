@@ -46,6 +46,7 @@ func (s *Service) CancelTrip(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 	for _, order := range t.Plan.Orders() {
 		lost = append(lost, Rematch(order, t.ID))
 	}
+	s.watch(tx, t)
 	return t, s.queue.Dispatch(tx, lost...)
 }
 

@@ -29,6 +29,9 @@ type Trips interface {
 	Plans(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]trip.Plan, error)
 	RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error)
 	Cancel(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
+	SetOut(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
+	Act(tx *db.Tx, id, driver uuid.UUID, n int, a trip.Act) (t trip.Trip, again bool, err error)
+	Complete(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 }
 
 // Payments is what an order needs of payments.
@@ -107,14 +110,14 @@ func (s *Service) Place(tx *db.Tx, rider uuid.UUID, w Wish) (Order, error) {
 }
 
 // admit checks, under a lock, that the rider may hold another order. An order
-// counts until its ride should be over.
+// counts until its ride is over, or should be and has not begun.
 func (s *Service) admit(tx *db.Tx, rider uuid.UUID) error {
 	if err := s.riders.Lock(tx, rider); err != nil {
 		return err
 	}
 	var n int
 	err := tx.Raw(`SELECT COUNT(*) FROM orders WHERE rider_id = ? AND status IN ?
-		AND (dropoff_at IS NULL OR dropoff_at > ?)`, rider, active, s.clock.Now()).Scan(&n).Error
+		AND (dropoff_at IS NULL OR dropoff_at > ? OR status = ?)`, rider, active, s.clock.Now(), Riding).Scan(&n).Error
 	if err != nil {
 		return err
 	}
@@ -228,6 +231,9 @@ func (o *Order) retime(plan trip.Plan) {
 		case stop.OrderID != o.ID:
 		case stop.Kind == trip.Pickup:
 			o.PickupAt = &stop.At
+			if stop.State == trip.Reached {
+				o.DriverHere = &stop.Reached
+			}
 		default:
 			o.DropoffAt = &stop.At
 		}

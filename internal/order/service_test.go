@@ -113,15 +113,16 @@ func TestWhichOrdersCountTowardsTheLimit(t *testing.T) {
 		dropoff any
 		counts  bool
 	}{
-		"matching":               {Matching, nil, true},
-		"matched":                {Matched, at(30), true},
-		"confirmed":              {Confirmed, at(30), true},
-		"on board":               {Onboard, at(0.1), true},
-		"confirmed, but over":    {Confirmed, at(-0.1), false},
-		"on board, but over now": {Onboard, noon, false},
-		"completed":              {Completed, at(30), false},
-		"cancelled":              {Cancelled, at(30), false},
-		"expired":                {Expired, nil, false},
+		"matching":            {Matching, nil, true},
+		"matched":             {Matched, at(30), true},
+		"confirmed":           {Confirmed, at(30), true},
+		"riding":              {Riding, at(0.1), true},
+		"confirmed, but over": {Confirmed, at(-0.1), false},
+		"riding, though late": {Riding, noon, true},
+		"no show":             {NoShow, at(30), false},
+		"completed":           {Completed, at(30), false},
+		"cancelled":           {Cancelled, at(30), false},
+		"expired":             {Expired, nil, false},
 	} {
 		w.exec("UPDATE orders SET status = ?, dropoff_at = ? WHERE id = ?", c.status, c.dropoff, orders[0].ID)
 		err := w.h.DB.Tx(t.Context(), func(tx *db.Tx) error { return w.admit(tx, rider) })
@@ -144,7 +145,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("someone else's: %v, want ErrNotFound", err)
 			}
 			got, err := w.cancel(o.ID, o.RiderID)
-			if status == Onboard || status == Completed || status == Expired {
+			if status == Riding || status == Completed || status == NoShow || status == Expired {
 				if !errors.Is(err, ErrNotCancellable) || w.get(o.ID).Status != status || len(w.life(o.ID)) != 1 {
 					t.Errorf("%v, and the order is %+v", err, w.get(o.ID))
 				}

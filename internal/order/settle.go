@@ -47,9 +47,6 @@ func (s *Service) settle(ctx context.Context, a *jobs.Attempt, args settleArgs) 
 	})
 }
 
-// noShow is the status of an order whose rider did not come.
-const noShow Status = "no_show"
-
 // charges returns what the orders of a trip that is over are to pay.
 func (s *Service) charges(tx *db.Tx, t trip.Trip) (charges []pay.Charge, err error) {
 	for _, id := range t.Plan.Orders() {
@@ -57,7 +54,7 @@ func (s *Service) charges(tx *db.Tx, t trip.Trip) (charges []pay.Charge, err err
 		if err != nil {
 			return nil, err
 		}
-		amount, err := o.due(s.cfg.Shared(t.Plan, id))
+		amount, err := o.due(t.Plan.Shared(id))
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +71,7 @@ func (o Order) due(shared bool) (money.Amount, error) {
 	switch {
 	case o.Status == Completed:
 		return o.Price.Due(shared), nil
-	case o.Status == noShow:
+	case o.Status == NoShow:
 		return o.Price.NoShow(), nil
 	case o.Seated():
 		return 0, fmt.Errorf("order %s of a trip that is over is still %s", o.ID, o.Status)

@@ -32,9 +32,9 @@ func TestDue(t *testing.T) {
 		err    bool
 	}{
 		{Completed, false, 1000, false}, {Completed, true, 800, false},
-		{noShow, false, 1000, false}, {noShow, true, 1000, false},
+		{NoShow, false, 1000, false}, {NoShow, true, 1000, false},
 		{Cancelled, true, 0, false}, {Matching, true, 0, false}, {Expired, false, 0, false},
-		{Matched, false, 0, true}, {Confirmed, false, 0, true}, {Onboard, true, 0, true},
+		{Matched, false, 0, true}, {Confirmed, false, 0, true}, {Riding, true, 0, true},
 	} {
 		got, err := Order{Status: c.status, Price: price, Fee: 1}.due(c.shared)
 		if got != c.want || (err != nil) != c.err {
@@ -57,10 +57,25 @@ func (w *world) over(statuses ...Status) (trip.Trip, []Order) {
 		w.h.AwaitFlow(o.ID, "done")
 	}
 	w.settled()
+	ends := map[uuid.UUID][2]trip.StopState{} // by order: of its pickup and its dropoff
 	for i, s := range statuses {
 		w.exec("UPDATE orders SET status = ?, changed_at = ? WHERE id = ?", s, w.clock.Now(), orders[i].ID)
+		ends[orders[i].ID] = [2]trip.StopState{trip.Made, trip.Made}
+		if s == NoShow {
+			ends[orders[i].ID] = [2]trip.StopState{trip.Missed, trip.Dropped}
+		}
 	}
-	w.exec("UPDATE trips SET status = ? WHERE id = ?", trip.Completed, ride.ID)
+	driven, err := w.trips.Get(w.t.Context(), ride.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range driven.Plan {
+		stop := &driven.Plan[i]
+		if stop.State = ends[stop.OrderID][0]; stop.Kind == trip.Dropoff {
+			stop.State = ends[stop.OrderID][1]
+		}
+	}
+	w.exec("UPDATE trips SET status = ?, plan = ? WHERE id = ?", trip.Completed, driven.Plan, ride.ID)
 	now, err := w.trips.Get(w.t.Context(), ride.ID)
 	if err != nil {
 		w.t.Fatal(err)
@@ -89,7 +104,7 @@ func (w *world) settledFlow(id uuid.UUID) {
 // come pays in full, and everyone gets a receipt, once however often it is asked for.
 func TestATripIsSettled(t *testing.T) {
 	w := newWorld(t)
-	ride, orders := w.over(Completed, Completed, noShow)
+	ride, orders := w.over(Completed, Completed, NoShow)
 	solo, pooled := orders[0].Price.Solo, orders[0].Price.Pooled
 	for range 2 {
 		w.h.Dispatch(SettleTrip(ride.ID))

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -81,6 +82,9 @@ func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 		o, err := lock(tx, args.OrderID)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(begun, o.Status) {
+			return jobs.Skip("the order is " + string(o.Status))
 		}
 		if err := s.close(tx, &o, a.Cause); err != nil {
 			return err

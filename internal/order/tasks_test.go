@@ -216,7 +216,8 @@ func TestClose(t *testing.T) {
 		{Matched, "payment_declined", Cancelled, "payment_declined"},
 		{Confirmed, "failed", Cancelled, "failed"},
 		{Confirmed, "deadline_passed", Confirmed, ""}, // cannot happen; must not harm
-		{Onboard, "failed", Onboard, ""},
+		{Riding, "failed", Riding, ""},
+		{NoShow, "failed", NoShow, ""},
 		{Completed, "failed", Completed, ""},
 		{Cancelled, "failed", Cancelled, ""},
 		{Expired, "cancelled", Expired, ""},

@@ -3,8 +3,6 @@ package order
 import (
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
@@ -131,6 +129,4 @@ type Config struct {
 	MaxActive int           // orders a rider may hold at a time
 
 	DisputeWindow time.Duration // from a trip's end until its driver is paid
-	// Shared reports whether an order of a plan that was driven shared a leg with another.
-	Shared func(p trip.Plan, order uuid.UUID) bool
 }

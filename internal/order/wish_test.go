@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/spotpool/spotpool/internal/fare"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
@@ -38,11 +36,9 @@ func place(minutes float64) trip.Place {
 	return trip.Place{Point: geo.Point{Lat: minutes / 100}, Name: "a place"}
 }
 
-var usual = Config{Travel: ruler{}, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: 3, DisputeWindow: 24 * time.Hour, Shared: shares}
+var usual = Config{Travel: ruler{}, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: 3, DisputeWindow: 24 * time.Hour}
 
 // shares tells of the rides of more than one order that they were shared.
-func shares(p trip.Plan, _ uuid.UUID) bool { return len(p.Orders()) > 1 }
-
 // aWish is for one seat, twenty minutes' way, from now on.
 func aWish() Wish { return Wish{Route: Route{Origin: place(5), Dest: place(25), Seats: 1}} }
 

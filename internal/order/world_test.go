@@ -46,7 +46,7 @@ func newWorldWith(t *testing.T, how match.Live) *world {
 	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{
-		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, Roomier: how.Roomier(),
+		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, NoShowWait: trip.DefaultNoShowWait, Roomier: how.Roomier(),
 	})
 	w.payments = pay.New(pay.Deps{
 		DB: w.h.DB, Gateway: w.gateway, Rides: w.trips, Locks: jobs.NewLocker(w.h.System.Redis()), Clock: w.clock, Zone: time.UTC, Log: quiet,

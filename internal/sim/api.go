@@ -34,8 +34,27 @@ type Trip struct {
 	Status    string    `json:"status"`
 	Seats     int       `json:"seats"`
 	SeatsLeft int       `json:"seats_left"`
+	Origin    Place     `json:"origin"`
 	DepartAt  time.Time `json:"depart_at"`
+	Plan      []Stop    `json:"plan"`
 }
+
+// Stop is what simulated drivers look at in a stop of a plan.
+type Stop struct {
+	geo.Point
+	Number int       `json:"number"`
+	Kind   string    `json:"kind"`
+	State  string    `json:"state"`
+	At     time.Time `json:"at"`
+}
+
+// The state of a trip that is driven, and of stops that are to be made.
+const (
+	tripDeparted = "departed"
+	stopAhead    = "ahead"
+	stopReached  = "reached"
+	stopPickup   = "pickup"
+)
 
 // Ask is what a rider asks a price for.
 type Ask struct {
@@ -68,8 +87,9 @@ const (
 	statusMatching  = "matching"
 	statusMatched   = "matched"
 	statusConfirmed = "confirmed"
-	statusOnboard   = "onboard"
+	statusRiding    = "riding"
 	statusCompleted = "completed"
+	statusNoShow    = "no_show"
 	statusExpired   = "expired"
 	statusCancelled = "cancelled"
 )
@@ -105,6 +125,22 @@ type QueueState struct {
 // OfferTrip offers a trip as a driver.
 func (c Client) OfferTrip(ctx context.Context, o TripOffer) (t Trip, err error) {
 	return t, c.do(ctx, http.MethodPost, "/v1/trips", o, &t)
+}
+
+// Trip returns one trip.
+func (c Client) Trip(ctx context.Context, id uuid.UUID) (t Trip, err error) {
+	return t, c.do(ctx, http.MethodGet, "/v1/trips/"+id.String(), nil, &t)
+}
+
+// Drive says what the driver of a trip has done: "depart", "complete", or
+// "stops/1/pick-up" and the like.
+func (c Client) Drive(ctx context.Context, id uuid.UUID, what string) (t Trip, err error) {
+	return t, c.do(ctx, http.MethodPost, "/v1/trips/"+id.String()+"/"+what, nil, &t)
+}
+
+// Position says where the vehicle of a trip is.
+func (c Client) Position(ctx context.Context, id uuid.UUID, at geo.Point) error {
+	return c.do(ctx, http.MethodPost, "/v1/trips/"+id.String()+"/position", at, nil)
 }
 
 // Quote asks for a price.

@@ -131,7 +131,7 @@ func (f *fakeAPI) postTrip(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	f.trips = append(f.trips, sent[TripOffer]{in, whose(req), time.Now()})
-	f.answer(w, req, http.StatusCreated, Trip{ID: uuid.New(), Status: "open", Seats: in.Seats, SeatsLeft: in.Seats})
+	f.answer(w, req, http.StatusCreated, Trip{ID: uuid.New(), Status: "open", Seats: in.Seats, SeatsLeft: in.Seats, Origin: in.Origin, DepartAt: in.DepartAt})
 }
 
 func (f *fakeAPI) postQuote(w http.ResponseWriter, req *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,7 @@ type Live struct {
 	Fleet                  int     // trips offered at once at the beginning, so that the first riders find cars
 	Trips, Orders, Cancels float64 // events a minute, on average
 	Drivers, Riders        int     // how many people take turns; many, since limits count per person
+	Drive                  bool    // whether trips are driven
 }
 
 // recent is how many of the newest orders may still be cancelled by their riders.
@@ -42,6 +44,7 @@ func Run(ctx context.Context, l Live) error {
 			return err
 		}
 	}
+	defer t.driving.Wait()
 	for range l.Fleet {
 		t.act(ctx, "offer a trip", t.offer)
 	}
@@ -70,7 +73,8 @@ func Run(ctx context.Context, l Live) error {
 type town struct {
 	Live
 	drivers, riders crowd
-	placed          []placed // the newest orders, oldest first
+	placed          []placed       // the newest orders, oldest first
+	driving         sync.WaitGroup // the trips on their way, or about to be
 }
 
 // placed is an order with the client of its rider.
@@ -82,15 +86,8 @@ type placed struct {
 // act does one thing and logs what came of it.
 func (t *town) act(ctx context.Context, what string, do func(context.Context) error) {
 	err := do(ctx)
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	level := slog.LevelWarn
-	if status := statusOf(err); status >= 400 && status < 500 {
-		level = slog.LevelDebug // a rule said no, as it may
-	}
-	t.Log.Log(ctx, level, "simulated person failed", "what", what, "code", CodeOf(err), "error", err)
-	if statusOf(err) != http.StatusUnauthorized {
+	t.told(ctx, what, err)
+	if err == nil || ctx.Err() != nil || statusOf(err) != http.StatusUnauthorized {
 		return
 	}
 	for _, c := range []*crowd{&t.drivers, &t.riders} { // the tokens are too old by now
@@ -100,8 +97,24 @@ func (t *town) act(ctx context.Context, what string, do func(context.Context) er
 	}
 }
 
+// told logs what went wrong for somebody.
+func (t *town) told(ctx context.Context, what string, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	level := slog.LevelWarn
+	if status := statusOf(err); status >= 400 && status < 500 {
+		level = slog.LevelDebug // a rule said no, as it may
+	}
+	t.Log.Log(ctx, level, "simulated person failed", "what", what, "code", CodeOf(err), "error", err)
+}
+
 func (t *town) offer(ctx context.Context) error {
-	_, err := t.Client.As(t.drivers.next()).OfferTrip(ctx, t.City.Trip(t.Clock.Now()))
+	driver := t.Client.As(t.drivers.next())
+	trip, err := driver.OfferTrip(ctx, t.City.Trip(t.Clock.Now()))
+	if err == nil && t.Drive {
+		t.driving.Go(func() { t.drive(ctx, driver, trip) })
+	}
 	return err
 }
 

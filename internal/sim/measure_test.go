@@ -157,7 +157,7 @@ func TestRecordCountsAnOrderOnce(t *testing.T) {
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
 	r.saw(o, 0) // before it was placed
 	r.placed(outcome{answer: time.Second}, o, nil)
-	for i, status := range []string{statusMatching, statusMatched, "unheard_of", statusOnboard, statusCompleted} {
+	for i, status := range []string{statusMatching, statusMatched, "unheard_of", statusRiding, statusCompleted} {
 		o.Status = status
 		r.saw(o, time.Duration(i+2)*time.Second)
 		if ended := i >= 3; ended != (len(r.toFollow(false)) == 0) {

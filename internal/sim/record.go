@@ -37,7 +37,7 @@ func (o outcome) accepted() bool { return o.code == "" }
 // ended reports whether nothing more is expected of the order.
 func (o outcome) ended() bool {
 	switch o.status {
-	case statusConfirmed, statusOnboard, statusCompleted, statusExpired, statusCancelled:
+	case statusConfirmed, statusRiding, statusCompleted, statusNoShow, statusExpired, statusCancelled:
 		return true
 	}
 	return false
@@ -140,7 +140,7 @@ func (r *record) saw(o Order, at time.Duration) {
 		out.match = out.spent(o.CreatedAt, o.MatchedAt, seen)
 	}
 	switch o.Status {
-	case statusConfirmed, statusOnboard, statusCompleted:
+	case statusConfirmed, statusRiding, statusCompleted, statusNoShow:
 		out.confirm = out.spent(o.CreatedAt, o.ConfirmedAt, seen)
 		r.live.confirmed++
 	}

@@ -24,30 +24,45 @@ func (s *Service) Oversold(ctx context.Context) ([]string, error) {
 	})
 }
 
-// PlanOrder looks through all trips for plans that cannot be driven as written:
-// an order not picked up and then dropped off once each, times that fall, a
-// pickup before its time or a dropoff after the promised one. It returns a
-// sentence for each finding.
+// PlanOrder looks through all trips for plans that cannot be driven as written: an
+// order not picked up and then dropped off once each, times that fall, and, until the
+// departure, a pickup before its time or a dropoff after the promised one. Of trips
+// that have departed it finds stops made out of their order, and those not made when
+// the trip is over. It returns a sentence for each finding.
 func (s *Service) PlanOrder(ctx context.Context) ([]string, error) {
 	return s.audit(ctx, func(t Trip, found func(format string, args ...any)) {
 		aboard := map[uuid.UUID]bool{} // present: picked up; true: not yet dropped off
-		at := t.DepartAt
+		at, ahead := t.DepartAt, false
 		for _, stop := range t.Plan {
 			riding, seen := aboard[stop.OrderID]
 			switch {
 			case stop.Kind == Pickup && seen:
 				found("order %s is picked up twice", stop.OrderID)
-			case stop.Kind == Pickup && stop.At.Before(stop.Earliest):
+			case stop.Kind == Pickup && t.Status == Open && stop.At.Before(stop.Earliest):
 				found("order %s is picked up before its time", stop.OrderID)
 			case stop.Kind == Dropoff && !riding:
 				found("order %s is dropped off without being aboard", stop.OrderID)
-			case stop.Kind == Dropoff && stop.At.After(stop.Latest):
+			case stop.Kind == Dropoff && t.Status == Open && stop.At.After(stop.Latest):
 				found("order %s arrives later than promised", stop.OrderID)
+			}
+			aboard[stop.OrderID] = stop.Kind == Pickup
+			switch stop.State {
+			case Missed, Dropped:
+				continue // when is of no account
+			case Ahead, Reached:
+				ahead = true
+			case Made:
+				if ahead {
+					found("the %s of order %s is made before its turn", stop.Kind, stop.OrderID)
+				}
 			}
 			if stop.At.Before(at) {
 				found("the times of its plan fall at the %s of order %s", stop.Kind, stop.OrderID)
 			}
-			aboard[stop.OrderID], at = stop.Kind == Pickup, stop.At
+			at = stop.At
+		}
+		if t.Status == Completed && ahead {
+			found("it is completed with stops ahead")
 		}
 		if t.ArriveAt.Before(at) {
 			found("it arrives before its last stop")

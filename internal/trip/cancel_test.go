@@ -68,22 +68,32 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestCancelTooLate(t *testing.T) {
+// Until the first pickup a driver may give up, after the departure too.
+func TestCancelAfterTheDeparture(t *testing.T) {
+	for name, departs := range map[string]func(w *world, t Trip){
+		"its job is late": func(*world, Trip) {},
+		"by its job":      func(w *world, t Trip) { w.tx(func(tx *db.Tx) error { return w.markDeparted(tx, t.ID) }) },
+		"by its driver":   func(w *world, t Trip) { _, _ = w.setOut(t) },
+	} {
+		w := newWorld(t)
+		order := uuid.New()
+		trip := w.assign(w.offered(), Plan{pickup(order, 5, 1, 0), dropoff(order, 20, 1, 60)})
+		w.clock.Advance(10 * time.Minute)
+		departs(w, trip)
+		if got, err := w.cancel(trip.ID, trip.DriverID); err != nil || got.Status != Cancelled || w.get(trip.ID).Status != Cancelled {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		w.forget()
+		if !w.remove(trip.ID, order) || len(w.get(trip.ID).Plan) != 0 {
+			t.Errorf("%s: its order is still on it", name)
+		}
+		w.asked.AssertNothingStarted(t)
+	}
+}
+
+func TestCancelOfNoTrip(t *testing.T) {
 	w := newWorld(t)
-	trip := w.offered()
 	if _, err := w.cancel(uuid.New(), uuid.Nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such trip: %v", err)
-	}
-	w.clock.Advance(10 * time.Minute)
-	for _, departed := range []bool{false, true} { // the job that marks it may be late
-		if departed {
-			w.tx(func(tx *db.Tx) error { return w.markDeparted(tx, trip.ID) })
-		}
-		if _, err := w.cancel(trip.ID, trip.DriverID); !errors.Is(err, ErrNotCancellable) {
-			t.Errorf("at its departure, marked %v: %v", departed, err)
-		}
-	}
-	if got := w.get(trip.ID); got.Status != Departed {
-		t.Errorf("it is %s", got.Status)
 	}
 }

@@ -32,8 +32,11 @@ const (
 // DefaultDetour is the usual Config.DefaultDetour.
 const DefaultDetour = 15 * time.Minute
 
-// ErrNotCancellable says that the trip has departed or is over.
-var ErrNotCancellable = fault.New(fault.Conflict, "trip_not_cancellable", "a trip can be called off until it departs")
+// DefaultNoShowWait is the usual Config.NoShowWait.
+const DefaultNoShowWait = 3 * time.Minute
+
+// ErrNotCancellable says that somebody has got in, or was left behind, or the trip is over.
+var ErrNotCancellable = fault.New(fault.Conflict, "trip_not_cancellable", "a trip can be called off until its first pickup")
 
 // Queue takes the jobs and flows a trip asks for; jobs.Client is one.
 type Queue interface {
@@ -46,10 +49,15 @@ type Config struct {
 	Travel        geo.Travel
 	DefaultDetour time.Duration  // for offers that name none
 	Zone          *time.Location // in which days begin and end; nil: UTC
+	NoShowWait    time.Duration  // how long a driver waits for a rider who does not come
 
 	// Roomier returns the job that offers a trip's free seats to those who wait. It
 	// is dispatched when a trip is new or has more of them; nil: none is.
 	Roomier func(trip uuid.UUID) jobs.Job
+
+	// Completed returns the job that deals with a trip that is over. It is dispatched
+	// in the transaction that completes the trip; nil: none is.
+	Completed func(trip uuid.UUID) jobs.Job
 }
 
 // Service offers, changes and reads trips.
@@ -104,8 +112,8 @@ func (o Offer) check(now time.Time, detour time.Duration) error {
 		return fault.Fieldf("max_detour_minutes", "detour_to_nowhere", "without a destination there is no direct way to be longer than")
 	case o.Dest != nil && o.Origin.Point == o.Dest.Point:
 		return fault.Fieldf("destination", "origin_equals_destination", "origin and destination must differ")
-	case o.Seats < 1 || o.Seats > MaxSeats:
-		return fault.Fieldf("seats", "seats_out_of_range", "seats must be from 1 to %d", MaxSeats)
+	case !seatsFit(o.Seats):
+		return errSeats()
 	case o.DepartAt.Before(now.Add(-maxPast)):
 		return fault.Fieldf("depart_at", "depart_at_in_the_past", "depart_at lies in the past")
 	case o.DepartAt.After(now.Add(maxAhead)):
@@ -115,6 +123,12 @@ func (o Offer) check(now time.Time, detour time.Duration) error {
 			"max_detour_minutes must be from 0 to %d", MaxDetour/time.Minute)
 	}
 	return nil
+}
+
+func seatsFit(n int) bool { return n >= 1 && n <= MaxSeats }
+
+func errSeats() error {
+	return fault.Fieldf("seats", "seats_out_of_range", "seats must be from 1 to %d", MaxSeats)
 }
 
 // drivable returns a fault of Way's when no road leads along the trip.
@@ -194,9 +208,10 @@ func (s *Service) Assign(tx *db.Tx, t Trip, version int) error {
 	return nil
 }
 
-// RemoveOrder takes the order's stops out of the trip's plan and has a job work
-// out the times of what is left. It reports whether that freed seats: not when the
-// order is not on the plan, or there is no such trip.
+// RemoveOrder takes the order's stops out of the trip's plan, or once the trip has
+// departed, drops them, and has a job work out the times of what is left. It reports
+// whether that freed seats: not when the order has no stop ahead, or there is no such
+// trip.
 func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error) {
 	t, err := get(tx.Clauses(db.ForUpdate), tripID)
 	if errors.Is(err, ErrNotFound) {
@@ -205,9 +220,14 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	if err != nil {
 		return false, err
 	}
-	stops := len(t.Plan)
-	t.Plan = t.Plan.Without(orderID)
-	if len(t.Plan) == stops {
+	if t.Status == Departed || t.Status == Completed {
+		freed = t.Plan.drop(orderID)
+	} else {
+		stops := len(t.Plan)
+		t.Plan = t.Plan.Without(orderID)
+		freed = len(t.Plan) < stops
+	}
+	if !freed {
 		return false, nil
 	}
 	n, err := tx.Change("UPDATE trips SET plan = ?, seats_left = ?, version = version + 1, changed_at = ? WHERE id = ? AND version = ?",
@@ -218,30 +238,21 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	return true, s.queue.Dispatch(tx, RefreshPlan(t.ID))
 }
 
-// Cancel calls off a trip that has not departed, in the caller's transaction. Its
-// plan stays until its orders are taken off it, which is for the caller to have
-// done. driver is who asks, Nil for an operator; then the driver is told. Someone
-// else's trip is ErrNotFound. A trip that is cancelled already comes back as it is,
-// one that has departed as ErrNotCancellable.
+// Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
+// the caller's transaction. Its plan stays until its orders are taken off it, which is
+// for the caller to have done. driver is who asks, Nil for an operator; then the driver
+// is told. Someone else's trip is ErrNotFound. A trip that is cancelled already comes
+// back as it is, one that cannot be any more as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
-	t, err := get(tx.Clauses(db.ForUpdate), id)
-	if err == nil && driver != uuid.Nil && t.DriverID != driver {
-		err = ErrNotFound
-	}
-	if err != nil || t.Status == Cancelled {
+	t, err := lockOf(tx, id, driver)
+	switch {
+	case err != nil || t.Status == Cancelled:
 		return t, err
+	case !t.Status.Can(Cancelled) || t.Plan.begun():
+		return t, ErrNotCancellable
 	}
-	now := s.clock.Now()
-	n, err := tx.Change("UPDATE trips SET status = ?, version = version + 1, changed_at = ? WHERE id = ? AND status = ? AND depart_at > ?",
-		Cancelled, now, id, Open, now)
-	if err == nil && n == 0 {
-		err = ErrNotCancellable
-	}
-	if err != nil {
-		return t, err
-	}
-	t.Status, t.Version, t.ChangedAt = Cancelled, t.Version+1, now
-	if driver == uuid.Nil {
+	t.Status = Cancelled
+	if t, err = s.save(tx, t); err == nil && driver == uuid.Nil {
 		err = s.queue.Dispatch(tx, notify.CancelledTrip(id))
 	}
 	return t, err

@@ -39,7 +39,9 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, db: dbtest.Open(t), clock: clock.NewFake(noon), asked: &jobstest.Recorder{}}
-	w.Service = NewService(w.db, w.asked, w.clock, Config{Travel: minutes{}, DefaultDetour: DefaultDetour, Roomier: offerSeats})
+	w.Service = NewService(w.db, w.asked, w.clock, Config{
+		Travel: minutes{}, DefaultDetour: DefaultDetour, NoShowWait: DefaultNoShowWait, Roomier: offerSeats, Completed: settleTrip,
+	})
 	return w
 }
 

@@ -55,13 +55,14 @@ func (s *Service) depart(ctx context.Context, a *jobs.Attempt, args tripArgs) er
 	if err != nil {
 		return err
 	}
-	if early := t.DepartAt.Sub(s.clock.Now()); early > 0 {
+	if early := t.DepartAt.Sub(s.clock.Now()); early > 0 && t.Status == Open {
 		return jobs.Release(early, "the trip has not departed yet")
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return s.markDeparted(tx, t.ID) })
 }
 
-// markDeparted moves the trip from open to departed; one that was closed already stays as it is.
+// markDeparted moves the trip from open to departed at its time; one that has left
+// before, or was closed, stays as it is.
 func (s *Service) markDeparted(tx *db.Tx, id uuid.UUID) error {
 	now := s.clock.Now()
 	_, err := tx.Change(`UPDATE trips SET status = ?, version = version + 1, changed_at = ?
@@ -85,14 +86,22 @@ func (s *Service) refreshPlan(ctx context.Context, a *jobs.Attempt, args tripArg
 // retime gives a trip the times that its plan comes to, where they are others.
 func (s *Service) retime(tx *db.Tx, t Trip) error {
 	next := t.Reschedule(s.cfg.Travel)
+	switch t.Status {
+	case Departed:
+		where, at := t.lastSeen()
+		next = t.from(s.cfg.Travel, where, at)
+	case Open:
+	default:
+		return nil
+	}
 	same := slices.EqualFunc(t.Plan, next.Plan, func(a, b Stop) bool { return a.At.Equal(b.At) })
 	if same && t.ArriveAt.Equal(next.ArriveAt) {
 		return nil
 	}
-	n, err := tx.Change("UPDATE trips SET plan = ?, arrive_at = ?, version = version + 1, changed_at = ? WHERE id = ? AND version = ?",
-		next.Plan, next.ArriveAt, s.clock.Now(), t.ID, t.Version)
-	if err == nil && n == 0 {
-		err = ErrStale
+	if t.Status == Departed {
+		_, err := s.goOn(tx, t, next)
+		return err
 	}
+	_, err := s.save(tx, next)
 	return err
 }

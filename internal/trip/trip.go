@@ -1,5 +1,5 @@
 // Package trip keeps what drivers offer: a ride with seats, its plan of stops
-// and its life from open to completed.
+// and how it is driven, from open to completed.
 package trip
 
 import (
@@ -26,7 +26,7 @@ const (
 
 var transitions = map[Status][]Status{
 	Open:     {Departed, Cancelled},
-	Departed: {Completed},
+	Departed: {Completed, Cancelled},
 }
 
 // Can reports whether a trip may go from s to the other status.
@@ -93,9 +93,9 @@ type Trip struct {
 	Seats     int // for passengers
 	SeatsLeft int // free along the whole way: Seats less the largest load
 	Origin    Place
-	Dest      *Place // nil: wherever its riders go
-	DepartAt  time.Time
-	ArriveAt  time.Time     // expected at Dest, or at the last stop
+	Dest      *Place        // nil: wherever its riders go
+	DepartAt  time.Time     // earlier than offered when the driver left earlier
+	ArriveAt  time.Time     // expected at Dest, or at the last stop; once completed, when that was
 	MaxDetour time.Duration // how much longer than the direct way the trip may take, waiting included; to a Dest
 	Plan      Plan
 	Version   int // grows with every change
@@ -110,13 +110,22 @@ func (t Trip) TakesOrders(now time.Time) bool { return t.Status == Open && t.Dep
 // Reschedule returns the trip with the times of its plan, its arrival and the
 // seats left worked out anew. The trip it is called on keeps its plan. Whether
 // the result keeps its promises is for the caller to judge.
-func (t Trip) Reschedule(travel geo.Travel) Trip {
+func (t Trip) Reschedule(travel geo.Travel) Trip { return t.from(travel, t.Origin.Point, t.DepartAt) }
+
+// from is Reschedule for a vehicle that is at a place at a time. Stops that are over
+// keep theirs.
+func (t Trip) from(travel geo.Travel, place geo.Point, at time.Time) Trip {
 	t.Plan = slices.Clone(t.Plan)
-	at, here := t.DepartAt, travel.Locate(t.Origin.Point)
+	here := travel.Locate(place)
 	for i := range t.Plan {
 		s := &t.Plan[i]
+		if s.over() {
+			continue
+		}
 		there := travel.Locate(s.Place.Point)
-		at = at.Add(travel.Leg(here, there).Duration)
+		if s.State != Reached {
+			at = at.Add(travel.Leg(here, there).Duration)
+		}
 		if s.Kind == Pickup && at.Before(s.Earliest) {
 			at = s.Earliest
 		}

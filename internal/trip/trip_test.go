@@ -43,7 +43,7 @@ func dropoff(order uuid.UUID, lat float64, seats, latest int) Stop {
 
 func TestTransitions(t *testing.T) {
 	allowed := map[[2]Status]bool{
-		{Open, Departed}: true, {Open, Cancelled}: true, {Departed, Completed}: true,
+		{Open, Departed}: true, {Open, Cancelled}: true, {Departed, Completed}: true, {Departed, Cancelled}: true,
 	}
 	for _, from := range []Status{Open, Departed, Completed, Cancelled} {
 		for _, to := range []Status{Open, Departed, Completed, Cancelled} {
