@@ -14,6 +14,7 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
+	"github.com/spotpool/spotpool/internal/pay"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -63,7 +64,7 @@ func (w *world) driveRequests() []question {
 func (w *world) expectNow(t tripOut) {
 	w.t.Helper()
 	err := w.DB.Tx(w.t.Context(), func(tx *db.Tx) error {
-		_, err := tx.Change("UPDATE trips SET plan = REPLACE(plan, ?, ?) WHERE id = ?", `"told"`, `"was_told"`, t.ID)
+		_, err := tx.Change("UPDATE trips SET plan = REPLACE(plan, ?, ?) WHERE id = ?", `"due"`, `"was_due"`, t.ID)
 		return err
 	})
 	if err != nil {
@@ -137,8 +138,17 @@ func TestATripIsDriven(t *testing.T) {
 		id     uuid.UUID
 		status order.Status
 	}{{rides, order.Completed}, {stays, order.NoShow}} {
-		if o := w.see(riders[c.id], orderOut{ID: c.id}); o.Status != c.status || o.Payment != "held" {
+		o := w.see(riders[c.id], orderOut{ID: c.id})
+		if o.Status != c.status {
 			t.Errorf("in the end %+v, want %s", o, c.status)
+		}
+		// One had the car alone, since the other did not come.
+		w.Await("the fare is charged", func() bool {
+			o = w.see(riders[c.id], orderOut{ID: c.id})
+			return o.Payment == pay.Captured
+		})
+		if o.Charged == nil || *o.Charged != o.Fare {
+			t.Errorf("charged %v, want %v", o.Charged, o.Fare)
 		}
 		if !slices.ContainsFunc(seen.Riders, func(r riderOut) bool { return r.OrderID == c.id && r.Status == c.status }) {
 			t.Errorf("the driver sees %+v", seen.Riders)

@@ -38,6 +38,7 @@ type Stop struct {
 	State   StopState `json:"state,omitempty"`
 	Reached time.Time `json:"reached,omitzero"` // when the vehicle came
 	Told    time.Time `json:"told,omitzero"`    // what the rider was last told of At; zero until the trip goes on
+	Due     time.Time `json:"due,omitzero"`     // the latest of what the rider was told: nobody need be there before
 }
 
 // Plan is the stops of a trip in their order. In the database it is JSON.

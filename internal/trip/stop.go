@@ -85,14 +85,14 @@ func (s Stop) has(a Act) bool {
 }
 
 // NoShowFrom returns from when on the driver need not wait for the rider any more, who
-// is to be there at the time told, but not before the one wished for. It is zero
-// where nobody is waited for.
+// is to be there at the latest time told, but not before the one wished for. It is
+// zero where nobody is waited for.
 func (s Stop) NoShowFrom(wait time.Duration) time.Time {
 	if s.Kind != Pickup || s.State != Reached {
 		return time.Time{}
 	}
 	from := s.Reached
-	for _, due := range []time.Time{s.Earliest, s.Told} {
+	for _, due := range []time.Time{s.Earliest, s.Due} {
 		if due.After(from) {
 			from = due
 		}
@@ -170,12 +170,14 @@ func (p Plan) news(before Plan) (orders []uuid.UUID) {
 			continue
 		}
 		if s.Told.IsZero() {
-			s.Told = before[i].At
+			s.Told, s.Due = before[i].At, before[i].At
 		}
 		if s.State == Reached || s.At.Sub(s.Told).Abs() <= lateBy {
 			continue
 		}
-		s.Told = s.At
+		if s.Told = s.At; s.Told.After(s.Due) {
+			s.Due = s.Told
+		}
 		if !slices.Contains(orders, s.OrderID) {
 			orders = append(orders, s.OrderID)
 		}

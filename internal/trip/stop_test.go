@@ -131,7 +131,7 @@ func TestNoShowFrom(t *testing.T) {
 		"told earlier than wished":  {14, 12, 17},
 		"both before the driver is": {5, 6, 13},
 	} {
-		s := Stop{Kind: Pickup, State: Reached, Reached: at(10), Earliest: at(c.earliest), Told: at(c.told)}
+		s := Stop{Kind: Pickup, State: Reached, Reached: at(10), Earliest: at(c.earliest), Due: at(c.told)}
 		if got := s.NoShowFrom(3 * time.Minute); !got.Equal(at(c.want)) {
 			t.Errorf("%s: %v, want %v", name, got, at(c.want))
 		}
@@ -211,12 +211,15 @@ func TestNews(t *testing.T) {
 	} {
 		after := plan(c.times[:]...)
 		for i := range after {
-			after[i].Told = before[i].Told
+			after[i].Told, after[i].Due = before[i].Told, before[i].Due
 		}
 		if got := after.news(before); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		before = after
+	}
+	if told, due := before[0].Told, before[0].Due; !told.Equal(at(24)) || !due.Equal(at(30)) {
+		t.Errorf("told %s last, %s at the latest", told, due)
 	}
 	over := plan(90, 90, 90, 90)
 	over[0].State, over[1].State = Made, Reached
