@@ -185,7 +185,7 @@ func (s Settings) check() error {
 	if _, err := s.Level(); err != nil {
 		return err
 	}
-	if _, err := s.QueueWeights(); err != nil {
+	if err := s.checkQueues(); err != nil {
 		return err
 	}
 	if _, err := s.QueueTargets(); err != nil {

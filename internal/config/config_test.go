@@ -64,6 +64,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--time-zone=Mars/Olympus", "--time-zone"},
 		{"--queues=a=0", "--queues"},
 		{"--queues=", "--queues"},
+		{"--queues=orders=6,odrers=6", "odrers"},
 		{"--sandbox-decline=101", "--sandbox-decline"},
 		{"--secret=short", "--secret"},
 		{"--user-rate=fast", "--user-rate"},

@@ -29,6 +29,32 @@ func (s Settings) QueueWeights() (map[string]int, error) {
 	return weights, nil
 }
 
+// checkQueues refuses a queue that no job goes to: whoever mistypes a name would leave
+// the right one without a worker.
+func (s Settings) checkQueues() error {
+	weights, err := s.QueueWeights()
+	if err != nil {
+		return err
+	}
+	known := Settings{Queues: allQueues()}.QueueNames()
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("--queues: no job goes to a queue %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// allQueues returns the default of --queues, which names all there are.
+func allQueues() string {
+	for f := range fields() {
+		if f.flag == "queues" {
+			return f.def
+		}
+	}
+	return ""
+}
+
 // QueueNames returns the names of the queues in order.
 func (s Settings) QueueNames() []string {
 	weights, err := s.QueueWeights()

@@ -149,24 +149,33 @@ func TestPoliciesKeepTheirWord(t *testing.T) {
 	}
 }
 
+// moves has 30 orders come, one every five seconds, and returns how often one changed
+// its vehicle; after each decision it calls then.
+func (w *town) moves(then func()) (moved int) {
+	for i := range 30 {
+		before := w.rider
+		w.order(time.Duration(i) * 5 * time.Second)
+		w.tick(time.Duration(i) * 5 * time.Second)
+		for order, vehicle := range before {
+			if w.rider[order] != vehicle {
+				moved++
+			}
+		}
+		then()
+	}
+	return moved
+}
+
 // Who has been told of a vehicle stays on it; others move.
 func TestToldOrdersStay(t *testing.T) {
 	moved := map[Lock]int{}
 	for _, lock := range []Lock{LockAtPickup, LockWhenTold} {
 		w := newTown(t, 10, Settings{Policy: Best, Moves: 60, Budget: time.Hour, Lock: lock})
-		for i := range 30 {
-			before := w.rider
-			w.order(time.Duration(i) * 5 * time.Second)
-			w.tick(time.Duration(i) * 5 * time.Second)
-			for order, vehicle := range before {
-				if w.rider[order] != vehicle {
-					moved[lock]++
-				}
-			}
+		moved[lock] = w.moves(func() {
 			for order, vehicle := range w.rider {
 				w.d.Told(order, vehicle)
 			}
-		}
+		})
 	}
 	if moved[LockAtPickup] == 0 || moved[LockWhenTold] != 0 {
 		t.Errorf("moved: %v", moved)
@@ -178,18 +187,8 @@ func TestMovingHasItsPrice(t *testing.T) {
 	moved := map[time.Duration]int{}
 	for _, price := range []time.Duration{0, 2 * time.Minute, time.Hour} {
 		w := newTown(t, 10, Settings{Policy: Best, Moves: 60, Budget: time.Hour, Moving: price})
-		for i := range 30 {
-			before := w.rider
-			w.order(time.Duration(i) * 5 * time.Second)
-			w.tick(time.Duration(i) * 5 * time.Second)
-			for order, vehicle := range before {
-				if w.rider[order] != vehicle {
-					moved[price]++
-				}
-			}
-		}
+		moved[price] = w.moves(func() {})
 	}
-	t.Logf("moved: %v", moved)
 	if moved[0] <= moved[2*time.Minute] || moved[2*time.Minute] == 0 || moved[time.Hour] > 1 {
 		t.Errorf("moved: %v", moved)
 	}

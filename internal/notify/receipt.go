@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
@@ -67,10 +66,7 @@ func (s *Service) tellCharged(ctx context.Context, a *jobs.Attempt, args receipt
 	if !taken {
 		n.Text = fmt.Sprintf("Your ride%s cost %s, which we could not charge. You still owe it.", way(ride.Origin, ride.Dest), charged)
 	}
-	return a.DoneTogether(ctx, func(tx *db.Tx) error {
-		_, err := s.put(ctx, tx, &n)
-		return err
-	})
+	return s.leave(ctx, a, &n)
 }
 
 func (s *Service) tellEarned(ctx context.Context, a *jobs.Attempt, args earnedArgs) error {
@@ -81,8 +77,5 @@ func (s *Service) tellEarned(ctx context.Context, a *jobs.Attempt, args earnedAr
 	n := s.newNotice(args.Driver, Settled, args.Settlement)
 	n.Text = fmt.Sprintf("Your riders were charged %s. Your share is %s, the platform's fee %s. It is paid out when nothing can be disputed any more.",
 		fares, share, fee)
-	return a.DoneTogether(ctx, func(tx *db.Tx) error {
-		_, err := s.put(ctx, tx, &n)
-		return err
-	})
+	return s.leave(ctx, a, &n)
 }

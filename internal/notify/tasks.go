@@ -254,10 +254,7 @@ func (s *Service) tellStatement(ctx context.Context, a *jobs.Attempt, args state
 	}
 	n := s.newNotice(args.Driver, Statement, uuid.NewSHA1(args.Driver, []byte(args.Day)))
 	n.Text = fmt.Sprintf("Your statement of %s is ready. Rides: %d. Fares: %s. Your share of what is settled: %s.", args.Day, rides, total, share)
-	return a.DoneTogether(ctx, func(tx *db.Tx) error {
-		_, err := s.put(ctx, tx, &n)
-		return err
-	})
+	return s.leave(ctx, a, &n)
 }
 
 func (s *Service) tellTripCancelled(ctx context.Context, a *jobs.Attempt, args tripCancelledArgs) error {
@@ -304,6 +301,14 @@ func (s *Service) tellAbout(ctx context.Context, tx *db.Tx, about uuid.UUID, rid
 
 func (s *Service) newNotice(user uuid.UUID, ev Event, about uuid.UUID) Notice {
 	return Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, Event: ev, AboutID: about, CreatedAt: s.deps.Clock.Now()}
+}
+
+// leave ends a job with the notice that it was to write.
+func (s *Service) leave(ctx context.Context, a *jobs.Attempt, n *Notice) error {
+	return a.DoneTogether(ctx, func(tx *db.Tx) error {
+		_, err := s.put(ctx, tx, n)
+		return err
+	})
 }
 
 // put writes a notice, has open pages look for it, and reports whether it is new.

@@ -10,6 +10,7 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
+	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/notify"
 )
 
@@ -166,15 +167,14 @@ func (s *Service) goOn(tx *db.Tx, was, t Trip) (Trip, error) {
 	if err != nil {
 		return t, err
 	}
+	var asked []jobs.Job
 	for _, order := range late {
-		if err := s.queue.Dispatch(tx, notify.Retimed(order, t.Version)); err != nil {
-			return t, err
-		}
+		asked = append(asked, notify.Retimed(order, t.Version))
 	}
 	if t.Status == Completed && s.cfg.Completed != nil {
-		return t, s.queue.Dispatch(tx, s.cfg.Completed(t.ID))
+		asked = append(asked, s.cfg.Completed(t.ID))
 	}
-	return t, nil
+	return t, s.queue.Dispatch(tx, asked...)
 }
 
 // save stores what drivers change of a trip that the transaction has locked.
