@@ -147,6 +147,9 @@ func (t *Travel) fetch(ctx context.Context, from, to []cell) error {
 	}
 	address := t.base + query(from, to)
 	done := t.flight.DoChan(address, func() (any, error) {
+		if t.known(from, to) { // by now: a request for them has just ended
+			return nil, nil
+		}
 		legs, err := t.breaker.Execute(func() (*table, error) {
 			ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.options.Timeout)
 			defer cancel()
