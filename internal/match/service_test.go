@@ -80,10 +80,13 @@ func (w *world) stored(id uuid.UUID) trip.Trip {
 
 type waker struct {
 	jobstest.Recorder
+	mu    sync.Mutex
 	woken []uuid.UUID
 }
 
 func (w *waker) Wake(_ context.Context, ids ...uuid.UUID) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.woken = append(w.woken, ids...)
 	return len(ids), nil
 }
