@@ -109,7 +109,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	})
 	a.payments = pay.New(pay.Deps{
 		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
-		Gateway: pay.Sandbox{Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage},
+		Gateway: sandbox(s, a.db, a.clock),
 	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,

@@ -105,7 +105,7 @@ type rule struct {
 
 func (a *app) rules() []rule {
 	queue := a.system.Client()
-	return []rule{
+	rules := []rule{
 		{"no seat oversold", a.trips.Oversold},
 		{"plans can be driven as promised", a.trips.PlanOrder},
 		{"plans and seats agree with orders", a.orders.SeatsAgree},
@@ -116,6 +116,10 @@ func (a *app) rules() []rule {
 		{"no flow stuck", queue.StuckFlows},
 		{"batch counts agree with their jobs", queue.BatchCounts},
 	}
+	if a.settings.SandboxBook {
+		rules = append(rules, rule{"the gateway's book agrees with payments and payouts", a.payments.GatewayAgrees})
+	}
+	return rules
 }
 
 func auditCommand() *cobra.Command {

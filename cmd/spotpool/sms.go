@@ -5,6 +5,7 @@ import (
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/config"
+	"github.com/spotpool/spotpool/internal/mishap"
 	"github.com/spotpool/spotpool/internal/notify"
 )
 
@@ -36,5 +37,5 @@ func texter(name string, s config.Settings, clk clock.Clock, log *slog.Logger) (
 			Endpoint: s.TwilioEndpoint, Account: s.TwilioAccount, Token: s.TwilioToken, From: s.TwilioFrom,
 		}, clk)
 	}
-	return notify.LogTexter{Log: log}, nil
+	return notify.LogTexter{Log: log, Mishaps: mishap.New(s.MishapSeed, s.SMSOutage, s.SMSLost)}, nil
 }

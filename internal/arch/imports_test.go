@@ -16,7 +16,7 @@ import (
 const module = "github.com/spotpool/spotpool/"
 
 // leaves know nothing of the application, and import at most each other.
-var leaves = []string{"internal/clock", "internal/fare", "internal/fault", "internal/geo", "internal/logs", "internal/money", "internal/seal"}
+var leaves = []string{"internal/clock", "internal/fare", "internal/fault", "internal/geo", "internal/logs", "internal/mishap", "internal/money", "internal/seal"}
 
 // rooms says what each package may import of this module besides leaves. It
 // changes only with the design; cmd, which wires everything, is not in it.

@@ -81,7 +81,12 @@ type Settings struct {
 
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
 	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds, and of captures, that the sandbox declines"`
-	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
+	SandboxOutage  float64       `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
+	SandboxLost    float64       `flag:"sandbox-lost" default:"0" help:"percent of calls that the sandbox carries out without answering"`
+	SandboxBook    bool          `flag:"sandbox-book" default:"false" help:"the sandbox keeps a book of its own in the database, with which 'audit' compares ours; from the first order on"`
+	SMSOutage      float64       `flag:"sms-outage" default:"0" help:"percent of SMS for which the provider log is out of order"`
+	SMSLost        float64       `flag:"sms-lost" default:"0" help:"percent of SMS that the provider log sends without answering"`
+	MishapSeed     int           `flag:"mishap-seed" default:"1" help:"the same seed has the same calls of a process go wrong, by --sandbox-outage, --sandbox-lost, --sms-outage and --sms-lost"`
 
 	UserRate    float64 `flag:"user-rate" default:"20" help:"requests a second this process takes from one user; 0: any number"`
 	AddressRate float64 `flag:"address-rate" default:"2" help:"sign-in requests a second this process takes from one address; 0: any number"`
@@ -230,8 +235,11 @@ func (s Settings) check() error {
 			return fmt.Errorf("--%s must be at least 1", name)
 		}
 	}
-	for name, n := range map[string]int{"platform-fee": s.PlatformFee, "sandbox-decline": s.SandboxDecline, "sandbox-outage": s.SandboxOutage} {
-		if n < 0 || n > 100 {
+	for name, n := range map[string]float64{
+		"platform-fee": float64(s.PlatformFee), "sandbox-decline": float64(s.SandboxDecline),
+		"sandbox-outage": s.SandboxOutage, "sandbox-lost": s.SandboxLost, "sms-outage": s.SMSOutage, "sms-lost": s.SMSLost,
+	} {
+		if !(n >= 0 && n <= 100) {
 			return fmt.Errorf("--%s is a percentage, from 0 to 100", name)
 		}
 	}

@@ -44,6 +44,9 @@ func (s Settings) checkSMS() error {
 			"twilio-endpoint": s.TwilioEndpoint, "twilio-account": s.TwilioAccount, "twilio-token": s.TwilioToken, "twilio-from": s.TwilioFrom,
 		},
 	}
+	if (s.SMSOutage > 0 || s.SMSLost > 0) && !slices.Equal(names, []string{LogSMS}) {
+		return fmt.Errorf("--sms-outage and --sms-lost are for --sms log only: with a real provider, people would miss messages or get them twice")
+	}
 	for _, name := range names {
 		for flag, value := range needs[name] {
 			if value == "" {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+
+	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/mishap"
 )
 
 // SMS is one message to one number.
@@ -35,13 +38,20 @@ type Provider struct {
 
 // LogTexter writes messages to the log instead of sending them, with the number
 // masked. It shows sign-in codes: for development only.
-type LogTexter struct{ Log *slog.Logger }
+type LogTexter struct {
+	Log     *slog.Logger
+	Mishaps *mishap.Lot // nil: nothing goes wrong
+}
 
 // Text implements Texter.
 func (t LogTexter) Text(ctx context.Context, m SMS) error {
-	t.Log.InfoContext(ctx, "sms", "key", m.Key, "to", mask(m.Phone), "text", m.Text)
-	return nil
+	return t.Mishaps.Call(errLogOutage, func() error {
+		t.Log.InfoContext(ctx, "sms", "key", m.Key, "to", mask(m.Phone), "text", m.Text)
+		return nil
+	})
 }
+
+var errLogOutage = fault.New(fault.Unavailable, "sms_unavailable", "log is out of order: no answer")
 
 // mask hides the middle of a phone number: +86138****8000.
 func mask(phone string) string {

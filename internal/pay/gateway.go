@@ -3,12 +3,12 @@ package pay
 import (
 	"context"
 	"hash/fnv"
-	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/mishap"
 	"github.com/spotpool/spotpool/internal/money"
 )
 
@@ -37,53 +37,58 @@ type Gateway interface {
 	Payout(ctx context.Context, key string, driver uuid.UUID, amount money.Amount) error
 }
 
-// Sandbox is a gateway without money behind it. It keeps no state: whether a
-// hold or a capture is declined follows from its key, so a repeat gets the same
-// answer in every process; outages come and go from call to call. Without money, a
-// hold that arrives after its void does no harm.
+// Sandbox is a gateway without money behind it. Whether a hold or a capture is declined
+// follows from its key, so a repeat gets the same answer in every process; what goes
+// wrong besides comes and goes from call to call. Without a book it keeps no state: a
+// hold that arrives after its void then does no harm.
 type Sandbox struct {
 	Latency        time.Duration // how long each call takes
 	DeclinePercent int           // of holds, and of captures, 0 to 100
-	OutagePercent  int           // of calls, 0 to 100
+	Mishaps        *mishap.Lot   // nil: no call goes wrong
+	Book           *Book         // of what it has done; nil: it keeps none
 }
 
 // Hold implements Gateway.
-func (g Sandbox) Hold(ctx context.Context, key string, _ money.Amount) (string, error) {
-	if err := g.decide(ctx, key); err != nil {
+func (g Sandbox) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+	err := g.call(ctx, func() error {
+		if g.declines(key) {
+			return ErrDeclined
+		}
+		return g.Book.hold(ctx, key, amount)
+	})
+	if err != nil {
 		return "", err
 	}
-	return "sandbox:" + key, nil
+	return sandboxRef + key, nil
 }
 
 // Void implements Gateway.
-func (g Sandbox) Void(ctx context.Context, _, _ string) error { return g.travel(ctx) }
+func (g Sandbox) Void(ctx context.Context, key, _ string) error {
+	return g.call(ctx, func() error { return g.Book.void(ctx, key) })
+}
 
 // Capture implements Gateway.
-func (g Sandbox) Capture(ctx context.Context, key, _ string, _ money.Amount) error {
-	return g.decide(ctx, key)
+func (g Sandbox) Capture(ctx context.Context, key, ref string, amount money.Amount) error {
+	return g.call(ctx, func() error {
+		if g.declines(key) {
+			return ErrDeclined
+		}
+		return g.Book.capture(ctx, key, ref, amount)
+	})
 }
 
 // Refund implements Gateway.
-func (g Sandbox) Refund(ctx context.Context, _, _ string, _ money.Amount) error { return g.travel(ctx) }
+func (g Sandbox) Refund(ctx context.Context, key, ref string, amount money.Amount) error {
+	return g.call(ctx, func() error { return g.Book.refund(ctx, key, ref, amount) })
+}
 
 // Payout implements Gateway.
-func (g Sandbox) Payout(ctx context.Context, _ string, _ uuid.UUID, _ money.Amount) error {
-	return g.travel(ctx)
+func (g Sandbox) Payout(ctx context.Context, key string, _ uuid.UUID, amount money.Amount) error {
+	return g.call(ctx, func() error { return g.Book.payout(ctx, key, amount) })
 }
 
-// decide answers a call that may be declined.
-func (g Sandbox) decide(ctx context.Context, key string) error {
-	if err := g.travel(ctx); err != nil {
-		return err
-	}
-	if percentile(key) < g.DeclinePercent {
-		return ErrDeclined
-	}
-	return nil
-}
-
-// travel takes the time of a call and decides whether the gateway can be reached.
-func (g Sandbox) travel(ctx context.Context) error {
+// call takes the time of a call and makes it, unless it goes wrong.
+func (g Sandbox) call(ctx context.Context, do func() error) error {
 	t := time.NewTimer(g.Latency)
 	defer t.Stop()
 	select {
@@ -91,15 +96,14 @@ func (g Sandbox) travel(ctx context.Context) error {
 		return ctx.Err()
 	case <-t.C:
 	}
-	if rand.IntN(100) < g.OutagePercent {
-		return fault.New(fault.Unavailable, "gateway_unavailable", "the payment gateway cannot be reached")
-	}
-	return nil
+	return g.Mishaps.Call(errOutage, do)
 }
 
-// percentile maps key evenly onto 0 to 99.
-func percentile(key string) int {
+var errOutage = fault.New(fault.Unavailable, "gateway_unavailable", "the payment gateway cannot be reached")
+
+// declines reports whether what is asked under key is declined.
+func (g Sandbox) declines(key string) bool {
 	h := fnv.New64a()
 	h.Write([]byte(key))
-	return int(h.Sum64() % 100)
+	return int(h.Sum64()%100) < g.DeclinePercent
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/db/dbtest"
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/mishap"
 )
 
 func TestTransitions(t *testing.T) {
@@ -140,7 +141,7 @@ func TestSandboxAnswersAKeyAlike(t *testing.T) {
 }
 
 func TestSandboxOutageAndPatience(t *testing.T) {
-	down := Sandbox{OutagePercent: 100}
+	down := Sandbox{Mishaps: mishap.New(1, 100, 0)}
 	if _, err := down.Hold(t.Context(), "k", 1); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("hold in an outage: %v", err)
 	}
