@@ -10,6 +10,10 @@ import (
 	"github.com/spotpool/spotpool/internal/sim"
 )
 
+// demoSpeed is how fast time runs in the demo unless told otherwise: a car departs half a
+// minute after it was offered and is there two minutes later, slow enough to be followed.
+const demoSpeed = 20
+
 // live lets the people of the synthetic city use the API at addr.
 func (a *app) live(ctx context.Context, addr string) error {
 	client := sim.NewClient("http://"+addr, nil)
