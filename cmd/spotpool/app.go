@@ -46,6 +46,7 @@ type app struct {
 	trips    *trip.Service
 	payments *pay.Service
 	orders   *order.Service
+	notices  *notify.Service
 	board    *match.Board
 	api      *httpapi.Server
 	worker   *jobs.Worker
@@ -124,7 +125,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		DB: a.db, Board: a.board, Trips: a.trips, Orders: a.orders, Queue: queue, Locks: jobs.NewLocker(a.system.Redis()),
 		Live: live, Clock: a.clock, Log: log,
 	})
-	notices := notify.New(notify.Deps{
+	a.notices = notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
 		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone,
 		Metrics: notify.NewMetrics(a.registry), SMSPerSecond: s.SMSPerSecond, SMSPerDay: s.SMSPerDay,
@@ -132,7 +133,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
 		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
-		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
+		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: a.notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 
@@ -141,7 +142,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	matcher.Register(handlers)
 	a.payments.Register(handlers)
 	a.orders.Register(handlers)
-	notices.Register(handlers)
+	a.notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
 		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))

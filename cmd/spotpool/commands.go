@@ -133,7 +133,7 @@ func auditCommand() *cobra.Command {
 				return err
 			}
 			return withApp(cmd.Context(), s, func(a *app) error {
-				rules, err := a.audit(cmd.Context(), settle)
+				rules, err := a.audit(cmd.Context(), a.rules(), settle)
 				printAudit(cmd.OutOrStdout(), rules)
 				return cmp.Or(err, findings(rules))
 			})
@@ -146,10 +146,10 @@ func auditCommand() *cobra.Command {
 // maxFindings is how many findings of a rule are printed.
 const maxFindings = 10
 
-// audit checks the rules and returns what breaks each; those looked at so far
+// audit checks rules and returns what breaks each; those looked at so far
 // when one cannot be checked.
-func (a *app) audit(ctx context.Context, settle time.Duration) (rules []sim.Rule, err error) {
-	for _, r := range a.rules() {
+func (a *app) audit(ctx context.Context, all []rule, settle time.Duration) (rules []sim.Rule, err error) {
+	for _, r := range all {
 		found, err := settled(ctx, r, settle)
 		if err != nil {
 			return rules, fmt.Errorf("audit: %s: %w", r.name, err)

@@ -28,6 +28,7 @@ type loadOptions struct {
 	limit  int
 	over   time.Duration
 	share  float64
+	dayOptions
 	// The server.
 	server    string
 	processes int
@@ -47,12 +48,17 @@ func loadCommand() *cobra.Command {
 latencies from the moment each was due. It runs against a server that it starts
 itself, on the database and the Redis of the settings or on fresh embedded ones,
 or with --server beside a running one, on whose settings it must be started.
+With --day it acts a whole day of the city out in fast time, with everything that
+goes wrong on one, and accounts for every order and every fen.
 At the end it prints what was measured and checks the database against the rules;
 exit 1 where one is broken.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := settings(cmd)
 			if err != nil {
 				return err
+			}
+			if o.day && !cmd.Flags().Changed("deadline") {
+				o.deadline = dayPatience
 			}
 			if err := o.check(cmd, s); err != nil {
 				return err
@@ -62,6 +68,9 @@ exit 1 where one is broken.`,
 				return err
 			}
 			l := load{options: o, plan: plan, settings: s, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+			if o.day {
+				l.settings = o.dayOptions.settings(cmd, s, o.seed)
+			}
 			l.ownData = !chosen(cmd, "data")
 			if !chosen(cmd, "log-level") {
 				l.settings.LogLevel = "warn"
@@ -70,6 +79,7 @@ exit 1 where one is broken.`,
 		},
 	}
 	o.bind(cmd)
+	o.dayOptions.bind(cmd)
 	return cmd
 }
 
@@ -114,6 +124,9 @@ const (
 // check refuses what makes no sense.
 func (o loadOptions) check(cmd *cobra.Command, s config.Settings) error {
 	if err := o.checkSource(cmd); err != nil {
+		return err
+	}
+	if err := o.dayOptions.check(cmd); err != nil {
 		return err
 	}
 	orders := 0.0
@@ -222,6 +235,9 @@ func (o loadOptions) plan() (sim.Plan, error) {
 
 // source says in words what is sent.
 func (o loadOptions) source() string {
+	if o.day {
+		return o.dayOptions.source(o.seed)
+	}
 	if o.replay != "" {
 		return fmt.Sprintf("recorded trips of %s within %s", filepath.Base(o.replay), o.over)
 	}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spotpool/spotpool/internal/config"
@@ -49,14 +50,22 @@ func (l load) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.Migrate(ctx, told), d.Close()); err != nil {
+	err = d.Migrate(ctx, told)
+	if err == nil && l.options.day {
+		err = beginDay(ctx, d, l.settings)
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
 		return err
 	}
 	server, err := startServer(ctx, l.settings, l.options.processes, l.stderr)
 	if err != nil {
 		return err
 	}
-	err = l.test(ctx, server.base(), server.what)
+	test := l.test
+	if l.options.day {
+		test = l.playDay
+	}
+	err = test(ctx, server.base(), server.what)
 	return cmp.Or(err, server.stop())
 }
 
@@ -81,20 +90,26 @@ func (l load) test(ctx context.Context, base, what string) error {
 			report.Limits, failed = alone.report(ctx)
 		}
 		if failed == nil {
-			report.Audit, failed = a.audit(ctx, l.options.settle)
+			report.Audit, failed = a.audit(ctx, a.rules(), l.options.settle)
 		}
 		if ctx.Err() != nil {
 			failed = errors.New("interrupted: this is what was measured until then")
 		}
 		if report.Took > 0 { // it has begun
-			failed = cmp.Or(failed, l.show(report))
+			failed = cmp.Or(failed, l.show(report, report.Audit))
 		}
 		return cmp.Or(failed, findings(report.Audit))
 	})
 }
 
-// show prints the report and writes its page.
-func (l load) show(r sim.Report) error {
+// report is what a load test, or a day, came to.
+type report interface {
+	HTML(w io.Writer) error
+	Table(w io.Writer) error
+}
+
+// show prints a report and writes its page.
+func (l load) show(r report, audit []sim.Rule) error {
 	if l.options.report != "" {
 		var page bytes.Buffer
 		if err := r.HTML(&page); err != nil {
@@ -111,7 +126,7 @@ func (l load) show(r sim.Report) error {
 		return err
 	}
 	fmt.Fprintln(l.stdout)
-	printAudit(l.stdout, r.Audit)
+	printAudit(l.stdout, audit)
 	return nil
 }
 
@@ -124,17 +139,26 @@ func (l load) asked(server string) []sim.Setting {
 	if l.settings.Redis != "" {
 		redis = "a server"
 	}
-	return []sim.Setting{
+	how := []sim.Setting{
+		{Name: "requests in flight", Value: fmt.Sprintf("up to %d", l.options.workers)},
+		{Name: "limit", Value: fmt.Sprintf("%s at p99", l.options.slo)},
+	}
+	if l.options.day {
+		how = []sim.Setting{
+			{Name: "clock speed", Value: fmt.Sprintf("%gx", l.settings.ClockSpeed)},
+			{Name: "dispute window", Value: l.settings.DisputeWindow.String()},
+		}
+	}
+	return slices.Concat([]sim.Setting{
 		{Name: "load", Value: l.options.source()},
 		{Name: "server", Value: server},
 		{Name: "database", Value: database},
 		{Name: "redis", Value: redis},
-		{Name: "requests in flight", Value: fmt.Sprintf("up to %d", l.options.workers)},
-		{Name: "limit", Value: fmt.Sprintf("%s at p99", l.options.slo)},
+	}, how, []sim.Setting{
 		{Name: "wait for the last orders", Value: l.options.deadline.String()},
 		{Name: "machine", Value: fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())},
 		{Name: "ended", Value: time.Now().UTC().Format(time.RFC3339)},
-	}
+	})
 }
 
 // strangers returns tokens of people who have hardly used the server: a rider

@@ -51,3 +51,17 @@ func (s *Service) Since(ctx context.Context, user, last uuid.UUID) ([]Notice, er
 		Order("id").Limit(SinceLimit).Find(&found).Error
 	return found, err
 }
+
+// Written returns how many notices were written of each event.
+func (s *Service) Written(ctx context.Context) (map[string]int, error) {
+	var rows []struct {
+		Event string
+		N     int
+	}
+	err := s.deps.DB.Read(ctx).Raw("SELECT event, COUNT(*) AS n FROM notices GROUP BY event").Scan(&rows).Error
+	n := map[string]int{}
+	for _, r := range rows {
+		n[r.Event] = r.N
+	}
+	return n, err
+}

@@ -42,18 +42,25 @@ type Trip struct {
 // Stop is what simulated drivers look at in a stop of a plan.
 type Stop struct {
 	geo.Point
-	Number int       `json:"number"`
-	Kind   string    `json:"kind"`
-	State  string    `json:"state"`
-	At     time.Time `json:"at"`
+	Number     int       `json:"number"`
+	Kind       string    `json:"kind"`
+	OrderID    uuid.UUID `json:"order_id"`
+	State      string    `json:"state"`
+	At         time.Time `json:"at"`
+	NoShowFrom time.Time `json:"no_show_from"` // zero where nobody is waited for
 }
 
-// The state of a trip that is driven, and of stops that are to be made.
+// What drivers go by: the states of a trip, and of stops that are to be made, or where
+// somebody got in.
 const (
-	tripDeparted = "departed"
-	stopAhead    = "ahead"
-	stopReached  = "reached"
-	stopPickup   = "pickup"
+	tripDeparted  = "departed"
+	tripCompleted = "completed"
+	tripCancelled = "cancelled"
+	stopAhead     = "ahead"
+	stopReached   = "reached"
+	stopMade      = "made"
+	stopMissed    = "missed"
+	stopPickup    = "pickup"
 )
 
 // Ask is what a rider asks a price for.
@@ -98,15 +105,28 @@ const (
 type Order struct {
 	ID          uuid.UUID     `json:"id"`
 	Status      string        `json:"status"`
+	Reason      string        `json:"reason"`
 	TripID      uuid.NullUUID `json:"trip_id"`
 	DurationS   int           `json:"duration_seconds"` // of the direct way
 	Fare        Fare          `json:"fare"`
+	CancelFee   Fare          `json:"cancel_fee"`
+	Charged     *Fare         `json:"charged"` // nil: nothing, so far
 	Payment     string        `json:"payment"`
+	ArriveBy    time.Time     `json:"arrive_before"`
 	PickupAt    time.Time     `json:"pickup_at"` // zero without a trip, as is DropoffAt
 	DropoffAt   time.Time     `json:"dropoff_at"`
 	CreatedAt   time.Time     `json:"created_at"`
 	MatchedAt   time.Time     `json:"matched_at"`   // zero until it is matched
 	ConfirmedAt time.Time     `json:"confirmed_at"` // zero until it is confirmed
+}
+
+// ended reports whether nothing more becomes of an order.
+func (o Order) ended() bool {
+	switch o.Status {
+	case statusCompleted, statusNoShow, statusExpired, statusCancelled:
+		return true
+	}
+	return false
 }
 
 // OrderPage is one page of a list, newest order first. NextCursor is empty on the last page.
@@ -117,9 +137,10 @@ type OrderPage struct {
 
 // QueueState is what a load test looks at in the API's answer about a queue.
 type QueueState struct {
-	Name    string `json:"name"`
-	Pending int    `json:"pending"`
-	Active  int    `json:"active"`
+	Name    string  `json:"name"`
+	Pending int     `json:"pending"`
+	Active  int     `json:"active"`
+	Wait    float64 `json:"wait_seconds"` // of the task that has waited longest
 }
 
 // OfferTrip offers a trip as a driver.
@@ -136,6 +157,11 @@ func (c Client) Trip(ctx context.Context, id uuid.UUID) (t Trip, err error) {
 // "stops/1/pick-up" and the like.
 func (c Client) Drive(ctx context.Context, id uuid.UUID, what string) (t Trip, err error) {
 	return t, c.do(ctx, http.MethodPost, "/v1/trips/"+id.String()+"/"+what, nil, &t)
+}
+
+// CancelTrip calls a trip off as its driver.
+func (c Client) CancelTrip(ctx context.Context, id uuid.UUID) (t Trip, err error) {
+	return c.Drive(ctx, id, "cancel")
 }
 
 // Position says where the vehicle of a trip is.

@@ -40,31 +40,34 @@ type band struct {
 	Label       string
 }
 
-// values are the data of one curve; get reports false where there is none.
-type values struct {
+// values are the data of one curve over parts of a run, seconds or longer ones; get
+// reports false where there is none.
+type values[S any] struct {
 	name, class string
-	get         func(Second) (float64, bool)
+	get         func(S) (float64, bool)
+}
+
+// counted is a curve of what was counted in each part.
+func counted[S any](name, class string, n func(S) int) values[S] {
+	return values[S]{name, class, func(s S) (float64, bool) { return float64(n(s)), true }}
 }
 
 // charts draws the curves of a report.
 func (r Report) charts() []chart {
-	seconds := func(name, class string, of func(Second) Latency, at func(Latency) Seconds) values {
-		return values{name, class, func(s Second) (float64, bool) {
+	seconds := func(name, class string, of func(Second) Latency, at func(Latency) Seconds) values[Second] {
+		return values[Second]{name, class, func(s Second) (float64, bool) {
 			return time.Duration(at(of(s))).Seconds(), of(s).Count > 0
 		}}
 	}
-	percentiles := func(of func(Second) Latency) []values {
-		return []values{
+	percentiles := func(of func(Second) Latency) []values[Second] {
+		return []values[Second]{
 			seconds("p99", "c", of, func(l Latency) Seconds { return l.P99 }),
 			seconds("p90", "b", of, func(l Latency) Seconds { return l.P90 }),
 			seconds("p50", "a", of, func(l Latency) Seconds { return l.P50 }),
 		}
 	}
-	count := func(name, class string, n func(Second) int) values {
-		return values{name, class, func(s Second) (float64, bool) { return float64(n(s)), true }}
-	}
-	known := func(name, class string, n func(Second) *int) values {
-		return values{name, class, func(s Second) (float64, bool) {
+	known := func(name, class string, n func(Second) *int) values[Second] {
+		return values[Second]{name, class, func(s Second) (float64, bool) {
 			if n(s) == nil {
 				return 0, false
 			}
@@ -74,9 +77,9 @@ func (r Report) charts() []chart {
 	slo := time.Duration(r.SLO).Seconds()
 	return []chart{
 		r.draw("Orders a second", "offered, answered with 202, and confirmed in each second", linear, 0,
-			count("offered", "a", func(s Second) int { return s.Offered }),
-			count("accepted", "b", func(s Second) int { return s.Accepted }),
-			count("confirmed", "c", func(s Second) int { return s.Confirmed })),
+			counted("offered", "a", func(s Second) int { return s.Offered }),
+			counted("accepted", "b", func(s Second) int { return s.Accepted }),
+			counted("confirmed", "c", func(s Second) int { return s.Confirmed })),
 		r.draw("From due to accepted", "of the orders due in each second; the limit is dashed", logarithmic, slo,
 			percentiles(func(s Second) Latency { return s.Accept })...),
 		r.draw("From accepted to confirmed", "of the orders due in each second; the limit is dashed", logarithmic, slo,
@@ -89,33 +92,13 @@ func (r Report) charts() []chart {
 	}
 }
 
-// draw draws one chart; limit is marked unless it is 0.
-func (r Report) draw(title, note string, scale func(low, high float64) axis, limit float64, of ...values) chart {
-	c := chart{Title: title, Note: note}
-	low, high := math.Inf(1), math.Inf(-1)
-	for _, s := range r.Series {
-		for _, v := range of {
-			if y, ok := v.get(s); ok {
-				low, high = min(low, y), max(high, y)
-			}
-		}
-	}
-	if c.Empty = low > high; c.Empty {
+// draw draws one chart of a load test; limit is marked unless it is 0.
+func (r Report) draw(title, note string, scale func(low, high float64) axis, limit float64, of ...values[Second]) chart {
+	c := draw(title, note, scale, limit, r.Series, of...)
+	if c.Empty {
 		return c
 	}
-	if limit > 0 {
-		low, high = min(low, limit), max(high, limit)
-	}
-	y, x := scale(low, high), float64(len(r.Series))
-	for _, v := range of {
-		c.Lines = append(c.Lines, curve{v.name, v.class, points(r.Series, v, y, x)})
-	}
-	for _, t := range y.ticks {
-		c.Ticks = append(c.Ticks, tick{100 * y.at(t), y.label(t)})
-	}
-	if limit > 0 {
-		c.Limit = &tick{100 * y.at(limit), "limit"}
-	}
+	x := float64(len(r.Series))
 	every := roundStep(x / 8)
 	for t := 0.0; t < x; t += every {
 		c.Times = append(c.Times, tick{100 * t / x, fmt.Sprintf("%g s", t)})
@@ -129,12 +112,42 @@ func (r Report) draw(title, note string, scale func(low, high float64) axis, lim
 	return c
 }
 
-// points writes a curve; each second's value stands in its middle.
-func points(seconds []Second, v values, y axis, x float64) string {
+// draw draws curves over the parts of a run, without its horizontal axis.
+func draw[S any](title, note string, scale func(low, high float64) axis, limit float64, series []S, of ...values[S]) chart {
+	c := chart{Title: title, Note: note}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, s := range series {
+		for _, v := range of {
+			if y, ok := v.get(s); ok {
+				low, high = min(low, y), max(high, y)
+			}
+		}
+	}
+	if c.Empty = low > high; c.Empty {
+		return c
+	}
+	if limit > 0 {
+		low, high = min(low, limit), max(high, limit)
+	}
+	y := scale(low, high)
+	for _, v := range of {
+		c.Lines = append(c.Lines, curve{v.name, v.class, points(series, v, y)})
+	}
+	for _, t := range y.ticks {
+		c.Ticks = append(c.Ticks, tick{100 * y.at(t), y.label(t)})
+	}
+	if limit > 0 {
+		c.Limit = &tick{100 * y.at(limit), "limit"}
+	}
+	return c
+}
+
+// points writes a curve; the value of each part stands in its middle.
+func points[S any](series []S, v values[S], y axis) string {
 	var b strings.Builder
-	for i, s := range seconds {
+	for i, s := range series {
 		if value, ok := v.get(s); ok {
-			fmt.Fprintf(&b, "%.1f,%.1f ", 1000*(float64(i)+0.5)/x, 1000-1000*y.at(value))
+			fmt.Fprintf(&b, "%.1f,%.1f ", 1000*(float64(i)+0.5)/float64(len(series)), 1000-1000*y.at(value))
 		}
 	}
 	return strings.TrimSpace(b.String())

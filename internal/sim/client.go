@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
 )
 
 const (
@@ -208,7 +210,12 @@ func retry(err error, try int) (time.Duration, bool) {
 	return wait/2 + rand.N(wait/2), true
 }
 
-// pause waits for d, or less when ctx ends; then it returns ctx's error.
+// wait waits until a clock has gone on by d, or ctx ends; then it returns ctx's error.
+func wait(ctx context.Context, c clock.Clock, d time.Duration) error {
+	return pause(ctx, clock.Wall(c, d))
+}
+
+// pause waits for d of the wall's time, or less when ctx ends; then it returns ctx's error.
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()

@@ -4,47 +4,150 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
 const (
-	sayWhere   = 10 * time.Second // between two positions of a car
+	sayWhere   = 10 * time.Second // between two positions of a car that people follow
+	boarding   = 20 * time.Second // from the car's arrival until the rider is in it
+	notYet     = 10 * time.Second // until what was refused is tried again
 	longestFor = 4 * time.Hour    // a driver gives up by then
 )
 
-// drive drives a trip from its departure to its end, as planned. It does not come back
-// before, unless ctx ends or the trip is over another way.
-func (t *town) drive(ctx context.Context, driver Client, trip Trip) {
-	ctx, cancel := context.WithTimeout(ctx, trip.DepartAt.Sub(t.Clock.Now())+longestFor)
-	defer cancel()
-	if pause(ctx, trip.DepartAt.Sub(t.Clock.Now())) != nil {
-		return
+// motorist drives trips. All times are the clock's.
+type motorist struct {
+	Client // of the driver
+	clock  clock.Clock
+	every  time.Duration              // between two positions
+	quits  time.Time                  // calls the trip off then, unless somebody has got in; zero: never
+	stays  func(order uuid.UUID) bool // whether a rider does not come to the pickup; nil: all come
+	did    func(act string)           // hears of what was done; nil: nobody wants to know
+}
+
+// drive drives a trip from its departure to its end, as planned, and returns it as it
+// was seen last. It does not come back before, unless ctx ends, the trip is over another
+// way, or all of it takes longer than anybody drives.
+func (m motorist) drive(ctx context.Context, t Trip) (Trip, error) {
+	if t, err := m.setOut(ctx, t); err != nil || t.Status != tripDeparted {
+		return t, err
+	} else {
+		return m.along(ctx, t)
 	}
-	here := trip.Origin.Point
-	now, err := driver.Drive(ctx, trip.ID, "depart")
-	for err == nil && now.Status == tripDeparted {
-		stop, ok := now.next()
+}
+
+// setOut waits for the departure and departs, or calls the trip off.
+func (m motorist) setOut(ctx context.Context, t Trip) (Trip, error) {
+	begin := t.DepartAt
+	if !m.quits.IsZero() && m.quits.Before(begin) {
+		begin = m.quits
+	}
+	if err := m.until(ctx, begin); err != nil {
+		return t, err
+	}
+	if begin != t.DepartAt {
+		return m.say(ctx, t, "cancel")
+	}
+	return m.say(ctx, t, "depart")
+}
+
+// along makes the stops of a trip that has departed.
+func (m motorist) along(ctx context.Context, t Trip) (_ Trip, err error) {
+	late := t.DepartAt.Add(longestFor)
+	for here := t.Origin.Point; err == nil && t.Status == tripDeparted && m.clock.Now().Before(late); {
+		stop, ok := t.next()
 		if !ok {
-			now, err = driver.Drive(ctx, trip.ID, "complete")
+			t, err = m.say(ctx, t, "complete")
 			continue
 		}
-		if t.approach(ctx, driver, trip.ID, here, stop) != nil {
-			return
+		var quit bool
+		if quit, err = m.approach(ctx, t, here, stop); err != nil {
+			return t, err
+		}
+		if quit {
+			if off, err := m.say(ctx, t, "cancel"); err == nil {
+				return off, nil
+			}
+			m.quits = time.Time{} // too late
 		}
 		here = stop.Point
-		now, err = driver.Drive(ctx, trip.ID, stop.act())
+		t, err = m.serve(ctx, t, stop)
 		if statusOf(err) == http.StatusConflict { // the rider has called off, or the fare is not held yet
-			if pause(ctx, sayWhere) != nil {
-				return
+			if err = wait(ctx, m.clock, notYet); err == nil {
+				t, err = m.Trip(ctx, t.ID)
 			}
-			now, err = driver.Trip(ctx, trip.ID)
 		}
 	}
-	t.told(ctx, "drive", err)
+	return t, err
+}
+
+// serve does what there is to do at a stop once the car is there.
+func (m motorist) serve(ctx context.Context, t Trip, s Stop) (Trip, error) {
+	if s.Kind != stopPickup {
+		return m.say(ctx, t, s.act("drop-off"))
+	}
+	if s.State == stopAhead {
+		var err error
+		if t, err = m.say(ctx, t, s.act("arrive")); err != nil {
+			return t, err
+		}
+		s = t.Plan[s.Number-1]
+	}
+	if m.stays != nil && m.stays(s.OrderID) {
+		if err := m.until(ctx, s.NoShowFrom); err != nil {
+			return t, err
+		}
+		return m.say(ctx, t, s.act("no-show"))
+	}
+	if err := wait(ctx, m.clock, boarding); err != nil {
+		return t, err
+	}
+	return m.say(ctx, t, s.act("pick-up"))
+}
+
+// approach waits until a car is to be at a stop and says where it is meanwhile. It
+// reports whether the driver gives up on the way.
+func (m motorist) approach(ctx context.Context, t Trip, from geo.Point, stop Stop) (quit bool, err error) {
+	began := m.clock.Now()
+	way := stop.At.Sub(began)
+	for {
+		now := m.clock.Now()
+		spent := now.Sub(began)
+		if spent >= way {
+			return false, ctx.Err()
+		}
+		if !m.quits.IsZero() && !now.Before(m.quits) && !t.begun() {
+			return true, ctx.Err()
+		}
+		part := float64(spent) / float64(way)
+		at := geo.Point{Lat: from.Lat + part*(stop.Lat-from.Lat), Lng: from.Lng + part*(stop.Lng-from.Lng)}
+		_ = m.Position(ctx, t.ID, at) // the next one will do
+		if err := wait(ctx, m.clock, min(m.every, way-spent)); err != nil {
+			return false, err
+		}
+	}
+}
+
+// say tells the server of an act.
+func (m motorist) say(ctx context.Context, t Trip, act string) (Trip, error) {
+	now, err := m.Drive(ctx, t.ID, act)
+	if err != nil {
+		return t, err
+	}
+	if m.did != nil {
+		m.did(act)
+	}
+	return now, nil
+}
+
+// until waits for a time.
+func (m motorist) until(ctx context.Context, at time.Time) error {
+	return wait(ctx, m.clock, at.Sub(m.clock.Now()))
 }
 
 // next returns the stop whose turn it is.
@@ -57,28 +160,10 @@ func (t Trip) next() (Stop, bool) {
 	return Stop{}, false
 }
 
-// act is what is done at the stop.
-func (s Stop) act() string {
-	if s.Kind == stopPickup {
-		return fmt.Sprintf("stops/%d/pick-up", s.Number)
-	}
-	return fmt.Sprintf("stops/%d/drop-off", s.Number)
+// begun reports whether somebody has got in, or did not come.
+func (t Trip) begun() bool {
+	return slices.ContainsFunc(t.Plan, func(s Stop) bool { return s.State == stopMade || s.State == stopMissed })
 }
 
-// approach waits until a car is to be at a stop and says where it is meanwhile.
-func (t *town) approach(ctx context.Context, driver Client, id uuid.UUID, from geo.Point, stop Stop) error {
-	began := t.Clock.Now()
-	way := stop.At.Sub(began)
-	for {
-		spent := t.Clock.Now().Sub(began)
-		if spent >= way {
-			return ctx.Err()
-		}
-		part := float64(spent) / float64(way)
-		at := geo.Point{Lat: from.Lat + part*(stop.Lat-from.Lat), Lng: from.Lng + part*(stop.Lng-from.Lng)}
-		_ = driver.Position(ctx, id, at) // the next one will do
-		if err := pause(ctx, min(sayWhere, way-spent)); err != nil {
-			return err
-		}
-	}
-}
+// act is what is said of the stop.
+func (s Stop) act(what string) string { return fmt.Sprintf("stops/%d/%s", s.Number, what) }

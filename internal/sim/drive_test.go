@@ -45,7 +45,7 @@ func (f *fakeAPI) lets(d *driven) {
 				refuse(w, http.StatusConflict, "order_not_confirmed")
 				return
 			}
-			i := slices.IndexFunc(d.trip.Plan, func(s Stop) bool { return s.act() == act })
+			i := slices.IndexFunc(d.trip.Plan, func(s Stop) bool { return s.act("pick-up") == act })
 			d.trip.Plan = slices.Clone(d.trip.Plan)
 			d.trip.Plan[i].State = "made"
 			if i == len(d.trip.Plan)-1 {

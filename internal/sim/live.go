@@ -113,7 +113,10 @@ func (t *town) offer(ctx context.Context) error {
 	driver := t.Client.As(t.drivers.next())
 	trip, err := driver.OfferTrip(ctx, t.City.Trip(t.Clock.Now()))
 	if err == nil && t.Drive {
-		t.driving.Go(func() { t.drive(ctx, driver, trip) })
+		t.driving.Go(func() {
+			_, err := motorist{Client: driver, clock: t.Clock, every: sayWhere}.drive(ctx, trip)
+			t.told(ctx, "drive", err)
+		})
 	}
 	return err
 }

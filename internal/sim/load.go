@@ -109,7 +109,7 @@ func (r *run) drive(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { defer close(sent); r.send(running) })
 	wg.Go(func() { r.watch(running) })
-	wg.Go(func() { r.show(running) })
+	wg.Go(func() { show(running, r.Progress, r.Plan.length(), r.elapsed, r.line) })
 	err := r.follow(running, sent)
 	r.took = r.elapsed()
 	stop()

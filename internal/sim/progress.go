@@ -16,13 +16,13 @@ const (
 	sayEvery  = 5 * time.Second        // elsewhere
 )
 
-// show tells how the run goes until ctx ends: as a line that is redrawn on a
-// terminal, as a line now and then elsewhere.
-func (r *run) show(ctx context.Context) {
-	every, say := sayEvery, func(line string) { fmt.Fprintln(r.Progress, line) }
-	if isTerminal(r.Progress) {
-		bar := progressbar.NewOptions64(int64(max(r.Plan.length(), 1)),
-			progressbar.OptionSetWriter(r.Progress),
+// show tells how far a run of some length has gone until ctx ends: as a line that is
+// redrawn on a terminal, as a line now and then elsewhere.
+func show(ctx context.Context, w io.Writer, length time.Duration, elapsed func() time.Duration, line func() string) {
+	every, say := sayEvery, func(line string) { fmt.Fprintln(w, line) }
+	if isTerminal(w) {
+		bar := progressbar.NewOptions64(int64(max(length, 1)),
+			progressbar.OptionSetWriter(w),
 			progressbar.OptionSetWidth(16),
 			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionSetPredictTime(false),
@@ -31,7 +31,7 @@ func (r *run) show(ctx context.Context) {
 		defer func() { _ = bar.Finish() }()
 		every, say = showEvery, func(line string) {
 			bar.Describe(line)
-			_ = bar.Set64(int64(min(r.elapsed(), r.Plan.length()-1)))
+			_ = bar.Set64(int64(min(elapsed(), length-1)))
 		}
 	}
 	tick := time.NewTicker(every)
@@ -41,7 +41,7 @@ func (r *run) show(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			say(r.line())
+			say(line())
 		}
 	}
 }

@@ -187,11 +187,16 @@ func (r Report) Table(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	for _, text := range append(r.Notes(), r.Verdict()) {
+	writeSentences(w, append(r.Notes(), r.Verdict()), r.Warnings)
+	return nil
+}
+
+// writeSentences writes what stands below a report's table.
+func writeSentences(w io.Writer, said, warnings []string) {
+	for _, text := range said {
 		fmt.Fprintln(w, text)
 	}
-	for _, text := range r.Warnings {
+	for _, text := range warnings {
 		fmt.Fprintln(w, "WARNING:", text)
 	}
-	return nil
 }

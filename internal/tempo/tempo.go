@@ -40,8 +40,9 @@ var ErrOtherSpeed = errors.New("another speed")
 
 // Ask says at which speed time is wanted.
 type Ask struct {
-	Speed  float64 // from Least to Most; 0: as it runs already, by the wall's in a new database
-	Change bool    // whether another speed is brought about, or refused with ErrOtherSpeed
+	Speed  float64   // from Least to Most; 0: as it runs already, by the wall's in a new database
+	Change bool      // whether another speed is brought about, or refused with ErrOtherSpeed
+	From   time.Time // when time begins in a new database, if that is ahead of the wall's
 }
 
 // row is the clock as the database has it. There is one, with the id 1, or none.
@@ -84,7 +85,7 @@ func open(ctx context.Context, d *db.DB, ask Ask, wall clock.Clock) (*Tempo, err
 	if err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
-	if !found && (ask.Speed == 0 || ask.Speed == 1) {
+	if !found && (ask.Speed == 0 || ask.Speed == 1) && ask.From.IsZero() {
 		return &Tempo{clock.System{}, d}, nil
 	}
 	var c clock.Clock
@@ -123,6 +124,9 @@ func (ask Ask) settle(tx *db.Tx, now time.Time) (clock.Clock, error) {
 			ErrOtherSpeed, was, speed)
 	case !found:
 		r = row{ID: 1, Speed: speed, WallAt: now, AppAt: now, SeenAt: now}
+		if ask.From.After(now) {
+			r.AppAt = ask.From.UTC().Truncate(time.Microsecond)
+		}
 		return r.clock(), tx.Create(&r).Error
 	case speed == was && !now.After(r.SeenAt.Add(idle)):
 		return r.clock(), seen(tx, now)

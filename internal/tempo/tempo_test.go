@@ -243,3 +243,19 @@ func TestTimeGoesOnWhileOneRuns(t *testing.T) {
 		t.Errorf("%+v, want %+v", other.Clock, mine.Clock)
 	}
 }
+
+func TestTimeBeginsWhereItIsAskedTo(t *testing.T) {
+	for name, c := range map[string]struct{ from, want time.Time }{
+		"ahead":    {monday.Add(16 * time.Hour), monday.Add(16 * time.Hour)},
+		"behind":   {monday.Add(-time.Hour), monday},
+		"anywhere": {time.Time{}, monday},
+	} {
+		d, wall := dbtest.Open(t), clock.NewFake(monday)
+		first := must(t, d, Ask{Speed: 60, Change: true, From: c.from}, wall)
+		wall.Advance(time.Second)
+		later := must(t, d, Ask{From: c.from.Add(time.Hour)}, wall)
+		if want := c.want.Add(time.Minute); !shown(first, wall).Equal(want) || !shown(later, wall).Equal(want) {
+			t.Errorf("%s: %s and %s, want %s", name, shown(first, wall), shown(later, wall), want)
+		}
+	}
+}
