@@ -18,11 +18,15 @@ const demoSpeed = 20
 func (a *app) live(ctx context.Context, addr string) error {
 	client := sim.NewClient("http://"+addr, nil)
 	defer client.Close()
-	return sim.Run(ctx, sim.Live{
+	people := sim.Live{
 		Client: client, Tokens: a.tokens, City: sim.NewCity(1), Clock: a.clock, Log: a.log,
 		// Many people, since SMS are limited for each number to a few a day.
 		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000, Drive: true,
-	})
+	}
+	if a.clock.Speed() > 1 { // still several a second, of whom none waits for long
+		people.Trips, people.Orders, people.Cancels = 5, 8, 0.4
+	}
+	return sim.Run(ctx, people)
 }
 
 // tokens signs in n people of a role, the same ones each time: sim.Tokens.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spotpool/spotpool/internal/config"
+	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/sim"
 )
 
@@ -50,11 +51,10 @@ func (l load) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.Migrate(ctx, told)
-	if err == nil && l.options.day {
-		err = beginDay(ctx, d, l.settings)
+	if err = d.Migrate(ctx, told); err == nil {
+		err = l.beginTime(ctx, d)
 	}
-	if err = errors.Join(err, d.Close()); err != nil {
+	if err := errors.Join(err, d.Close()); err != nil {
 		return err
 	}
 	server, err := startServer(ctx, l.settings, l.options.processes, l.stderr)
@@ -67,6 +67,15 @@ func (l load) run(ctx context.Context) error {
 	}
 	err = test(ctx, server.base(), server.what)
 	return cmp.Or(err, server.stop())
+}
+
+// beginTime brings the clock of a database about, that of a day at a fresh midnight.
+func (l load) beginTime(ctx context.Context, d *db.DB) error {
+	if l.options.day {
+		return beginDay(ctx, d, l.settings)
+	}
+	_, err := openClock(ctx, d, l.settings, true)
+	return err
 }
 
 // test drives the load against a server and shows what came of it.
@@ -102,14 +111,14 @@ func (l load) test(ctx context.Context, base, what string) error {
 	})
 }
 
-// report is what a load test, or a day, came to.
-type report interface {
+// shown is what a load test, or a day, came to.
+type shown interface {
 	HTML(w io.Writer) error
 	Table(w io.Writer) error
 }
 
 // show prints a report and writes its page.
-func (l load) show(r report, audit []sim.Rule) error {
+func (l load) show(r shown, audit []sim.Rule) error {
 	if l.options.report != "" {
 		var page bytes.Buffer
 		if err := r.HTML(&page); err != nil {

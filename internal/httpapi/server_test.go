@@ -67,6 +67,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{nobody, "GET", "/openapi.yaml", nil, http.StatusOK},
 		{nobody, "GET", "/healthz", nil, http.StatusOK},
 		{nobody, "GET", "/readyz", nil, http.StatusOK},
+		{nobody, "GET", "/v1/clock", nil, http.StatusOK},
 		{nobody, "GET", "/metrics", nil, http.StatusOK},
 	}...) {
 		t.Run(r.method+" "+r.path, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 const (
 	sayWhere   = 10 * time.Second // between two positions of a car that people follow
+	sayPause   = 2 * time.Second  // at least, by the wall's clock: many cars would flood the server where time runs fast
 	boarding   = 20 * time.Second // from the car's arrival until the rider is in it
 	notYet     = 10 * time.Second // until what was refused is tried again
 	longestFor = 4 * time.Hour    // a driver gives up by then

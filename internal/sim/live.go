@@ -21,6 +21,7 @@ type Live struct {
 	Clock  clock.Clock
 	Log    *slog.Logger
 
+	// All by the clock's time; a fast one makes people quick, and the cars with them.
 	Fleet                  int     // trips offered at once at the beginning, so that the first riders find cars
 	Trips, Orders, Cancels float64 // events a minute, on average
 	Drivers, Riders        int     // how many people take turns; many, since limits count per person
@@ -55,7 +56,7 @@ func Run(ctx context.Context, l Live) error {
 	}
 	for {
 		gap := time.Duration(t.City.rng.ExpFloat64() / perMinute * float64(time.Minute))
-		if pause(ctx, gap) != nil {
+		if wait(ctx, t.Clock, gap) != nil {
 			return nil
 		}
 		switch at := t.City.rng.Float64() * perMinute; {
@@ -114,7 +115,7 @@ func (t *town) offer(ctx context.Context) error {
 	trip, err := driver.OfferTrip(ctx, t.City.Trip(t.Clock.Now()))
 	if err == nil && t.Drive {
 		t.driving.Go(func() {
-			_, err := motorist{Client: driver, clock: t.Clock, every: sayWhere}.drive(ctx, trip)
+			_, err := motorist{Client: driver, clock: t.Clock, every: max(sayWhere, clock.App(t.Clock, sayPause))}.drive(ctx, trip)
 			t.told(ctx, "drive", err)
 		})
 	}

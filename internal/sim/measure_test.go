@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"github.com/spotpool/spotpool/internal/clock"
 )
 
 const ms = Seconds(time.Millisecond)
@@ -153,7 +155,7 @@ func TestDetour(t *testing.T) {
 }
 
 func TestRecordCountsAnOrderOnce(t *testing.T) {
-	r := newRecord()
+	r := newRecord(clock.System{})
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
 	r.saw(o, 0) // before it was placed
 	r.placed(outcome{answer: time.Second}, o, nil)
@@ -172,7 +174,7 @@ func TestRecordCountsAnOrderOnce(t *testing.T) {
 }
 
 func TestRecordTakesTheServersTimes(t *testing.T) {
-	r := newRecord()
+	r := newRecord(clock.System{})
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
 	r.placed(outcome{}, o, nil)
 	o.Status, o.MatchedAt, o.ConfirmedAt = statusConfirmed, noon.Add(20*time.Millisecond), noon.Add(70*time.Millisecond)
