@@ -96,7 +96,7 @@ func (o dayOptions) settings(cmd *cobra.Command, s config.Settings, seed uint64)
 	if !chosen(cmd, "dispute-window") {
 		s.DisputeWindow = dayDisputes
 	}
-	s.SandboxBook, s.MishapSeed = true, int(seed)
+	s.SMS, s.SandboxBook, s.MishapSeed = config.LogSMS, true, int(seed)
 	s.SandboxOutage, s.SandboxLost = o.gatewayErrors/2, o.gatewayErrors/2
 	s.SMSOutage, s.SMSLost = o.smsErrors/2, o.smsErrors/2
 	return s

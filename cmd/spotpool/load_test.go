@@ -50,6 +50,23 @@ func TestLoadRefusesWhatMakesNoSense(t *testing.T) {
 		{[]string{"--report", t.TempDir()}, "is a directory"},
 		{[]string{"--report", filepath.Join(t.TempDir(), "no", "page.html")}, "no such file or directory"},
 		{[]string{"now"}, `"now"`},
+		{[]string{"--orders", "5"}, "--orders goes with --day only"},
+		{[]string{"--no-shows", "5"}, "--no-shows goes with --day only"},
+		{[]string{"--day", "--rate", "5"}, "--rate does not go with --day"},
+		{[]string{"--day", "--replay", rides}, "--replay does not go with --day"},
+		{[]string{"--day", "--server", "http://x"}, "--server does not go with --day"},
+		{[]string{"--day", "--sms-outage", "5"}, "--sms-outage does not go with --day"},
+		{[]string{"--day", "--orders", "0"}, "--orders must be from 1"},
+		{[]string{"--day", "--orders", "1000000"}, "--orders must be from 1"},
+		{[]string{"--day", "--day-length", "1m"}, "--day-length"},
+		{[]string{"--day", "--driver-cancels", "101"}, "--driver-cancels is a percentage"},
+		{[]string{"--day", "--rider-cancels", "-1"}, "--rider-cancels is a percentage"},
+		{[]string{"--day", "--no-shows", "NaN"}, "--no-shows is a percentage"},
+		{[]string{"--day", "--gateway-errors", "1e9"}, "--gateway-errors is a percentage"},
+		{[]string{"--day", "--sms-errors", "many"}, "--sms-errors"},
+		{[]string{"--day", "--clock-speed", "0.5"}, "--clock-speed"},
+		{[]string{"--day", "--taxi-share", "2"}, "--taxi-share"},
+		{[]string{"--day", "--processes", "2"}, "--processes needs --database and --redis"},
 	} {
 		code, out, errs := command(t, append([]string{"load", "--data", t.TempDir()}, c.args...)...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, c.says) || strings.Count(errs, "\n") != 1 {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
@@ -20,7 +20,7 @@ type driven struct {
 	trip      Trip
 	acts      []string // what its driver said, with the minute after its departure
 	positions []geo.Point
-	refuses   int // so many acts at stops are refused first
+	refuses   int // so many pickups are refused first
 }
 
 func (f *fakeAPI) lets(d *driven) {
@@ -34,60 +34,146 @@ func (f *fakeAPI) lets(d *driven) {
 	f.mux.HandleFunc("POST /v1/trips/{id}/{act...}", func(w http.ResponseWriter, req *http.Request) {
 		act := req.PathValue("act")
 		d.acts = append(d.acts, fmt.Sprintf("%.1f %s", time.Since(d.trip.DepartAt).Minutes(), act))
-		switch act {
-		case "depart":
-			d.trip.Status = tripDeparted
-		case "complete":
-			d.trip.Status = "completed"
-		default:
-			if d.refuses > 0 {
-				d.refuses--
-				refuse(w, http.StatusConflict, "order_not_confirmed")
-				return
-			}
-			i := slices.IndexFunc(d.trip.Plan, func(s Stop) bool { return s.act("pick-up") == act })
-			d.trip.Plan = slices.Clone(d.trip.Plan)
-			d.trip.Plan[i].State = "made"
-			if i == len(d.trip.Plan)-1 {
-				d.trip.Status = "completed"
-			}
+		if code := d.do(act); code != "" {
+			refuse(w, http.StatusConflict, code)
+			return
 		}
 		f.answer(w, req, http.StatusOK, d.trip)
 	})
 }
 
+// do carries an act out, or returns the code with which it is refused.
+func (d *driven) do(act string) string {
+	d.trip.Plan = slices.Clone(d.trip.Plan)
+	switch act {
+	case "depart":
+		d.trip.Status = tripDeparted
+		return ""
+	case "complete":
+		d.trip.Status = tripCompleted
+		return ""
+	case "cancel":
+		if d.trip.begun() {
+			return "trip_not_cancellable"
+		}
+		d.trip.Status = tripCancelled
+		return ""
+	}
+	var n int
+	var what string
+	_, _ = fmt.Sscanf(act, "stops/%d/%s", &n, &what)
+	s := &d.trip.Plan[n-1]
+	if s.State != stopAhead && s.State != stopReached {
+		return "stop_over"
+	}
+	switch what {
+	case "arrive":
+		s.State, s.NoShowFrom = stopReached, time.Now().Add(3*time.Minute)
+	case "pick-up":
+		if d.refuses > 0 {
+			d.refuses--
+			return "order_not_confirmed"
+		}
+		s.State = stopMade
+	case "no-show":
+		if time.Now().Before(s.NoShowFrom) {
+			return "no_show_too_early"
+		}
+		s.State = stopMissed
+		d.trip.Plan[len(d.trip.Plan)-1].State = "dropped"
+	default:
+		s.State = stopMade
+		d.trip.Status = tripCompleted
+	}
+	return ""
+}
+
+// paced is a clock that runs faster than that of the bubble it ticks in.
+type paced struct {
+	clock.System
+	begin time.Time
+	speed float64
+}
+
+func (p paced) Now() time.Time {
+	return p.begin.Add(time.Duration(float64(time.Since(p.begin)) * p.speed))
+}
+
+func (p paced) Speed() float64 { return p.speed }
+
 func TestATripIsDriven(t *testing.T) {
+	const minute = time.Minute
 	for name, c := range map[string]struct {
-		stops   bool
+		nobody  bool
 		refuses int
+		quits   time.Duration // after the departure
+		stays   bool
 		acts    string
+		ends    string
 	}{
-		"with a rider":       {true, 0, "0.0 depart, 5.0 stops/1/pick-up, 12.0 stops/2/drop-off"},
-		"not confirmed yet":  {true, 2, "0.0 depart, 5.0 stops/1/pick-up, 5.2 stops/1/pick-up, 5.3 stops/1/pick-up, 12.0 stops/2/drop-off"},
-		"with nobody aboard": {false, 0, "0.0 depart, 0.0 complete"},
+		"with a rider":      {acts: "0.0 depart, 5.0 stops/1/arrive, 5.3 stops/1/pick-up, 12.0 stops/2/drop-off", ends: tripCompleted},
+		"not confirmed yet": {refuses: 2, acts: "0.0 depart, 5.0 stops/1/arrive, 5.3 stops/1/pick-up, 5.8 stops/1/pick-up, 6.3 stops/1/pick-up, 12.0 stops/2/drop-off", ends: tripCompleted},
+		"nobody aboard":     {nobody: true, acts: "0.0 depart, 0.0 complete", ends: tripCompleted},
+		"a no-show":         {stays: true, acts: "0.0 depart, 5.0 stops/1/arrive, 8.0 stops/1/no-show, 8.0 complete", ends: tripCompleted},
+		"called off":        {quits: -4 * minute, acts: "-4.0 cancel", ends: tripCancelled},
+		"given up":          {quits: 3 * minute, acts: "0.0 depart, 3.0 cancel", ends: tripCancelled},
+		"given up too late": {quits: 7 * minute, acts: "0.0 depart, 5.0 stops/1/arrive, 5.3 stops/1/pick-up, 12.0 stops/2/drop-off", ends: tripCompleted},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			api := newFakeAPI()
-			depart := time.Now().Add(10 * time.Minute)
+			depart := time.Now().Add(10 * minute)
 			d := &driven{refuses: c.refuses, trip: Trip{ID: uuid.New(), Status: "open", Origin: Place{Point: geo.Point{Lat: 1}}, DepartAt: depart}}
-			if c.stops {
+			rider := uuid.New()
+			if !c.nobody {
 				d.trip.Plan = []Stop{
-					{Number: 1, Kind: stopPickup, State: stopAhead, Point: geo.Point{Lat: 2}, At: depart.Add(5 * time.Minute)},
-					{Number: 2, Kind: "dropoff", State: stopAhead, Point: geo.Point{Lat: 3}, At: depart.Add(12 * time.Minute)},
+					{Number: 1, Kind: stopPickup, OrderID: rider, State: stopAhead, Point: geo.Point{Lat: 2}, At: depart.Add(5 * minute)},
+					{Number: 2, Kind: "dropoff", OrderID: rider, State: stopAhead, Point: geo.Point{Lat: 3}, At: depart.Add(12 * minute)},
 				}
 			}
 			api.lets(d)
-			town := &town{Live: liveOn(api)}
-			town.drive(context.Background(), api.client().As("driver 1"), d.trip)
-			if got := strings.Join(d.acts, ", "); got != c.acts || d.trip.Status != "completed" {
-				t.Errorf("%s: %s, now %s; want %s", name, got, d.trip.Status, c.acts)
+			var heard []string
+			m := motorist{
+				Client: api.client().As("driver 1"), clock: clock.System{}, every: sayWhere,
+				stays: func(order uuid.UUID) bool { return c.stays && order == rider }, did: func(act string) { heard = append(heard, act) },
+			}
+			if c.quits != 0 {
+				m.quits = depart.Add(c.quits)
+			}
+			last, err := m.drive(t.Context(), d.trip)
+			if got := strings.Join(d.acts, ", "); got != c.acts || last.Status != c.ends || err != nil {
+				t.Errorf("%s: %s, now %s, %v; want %s, %s", name, got, last.Status, err, c.acts, c.ends)
+			}
+			if len(heard) != len(d.acts)-c.refuses {
+				t.Errorf("%s: heard of %v", name, heard)
 			}
 			if !slices.IsSortedFunc(d.positions, func(a, b geo.Point) int { return int(1e6 * (a.Lat - b.Lat)) }) ||
-				c.stops && (len(d.positions) < 60 || d.positions[0].Lat != 1) {
+				c.ends == tripCompleted && !c.nobody && (len(d.positions) < 30 || d.positions[0].Lat != 1) {
 				t.Errorf("%s: %d positions, from %v", name, len(d.positions), d.positions[:min(1, len(d.positions))])
 			}
 		})
 	}
+}
+
+// A clock that runs sixty times as fast has a trip driven in a sixtieth of the time.
+func TestATripIsDrivenByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI()
+		begin := time.Now()
+		depart := begin.Add(10 * time.Minute)
+		d := &driven{trip: Trip{ID: uuid.New(), Status: "open", DepartAt: depart, Plan: []Stop{
+			{Number: 1, Kind: stopPickup, State: stopAhead, At: depart.Add(30 * time.Minute)}, {Number: 2, Kind: "dropoff", State: stopAhead, At: depart.Add(50 * time.Minute)}}}}
+		api.lets(d)
+		m := motorist{Client: api.client().As("driver 1"), clock: paced{begin: begin, speed: 60}, every: 10 * time.Minute}
+		if _, err := m.drive(t.Context(), d.trip); err != nil || d.trip.Status != tripCompleted {
+			t.Errorf("%s, %v", d.trip.Status, err)
+		}
+		if took := time.Since(begin).Round(time.Millisecond); took != time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if len(d.positions) != 3+2 {
+			t.Errorf("%d positions", len(d.positions))
+		}
+	})
 }
 
 // Whoever drives stops when the city does.

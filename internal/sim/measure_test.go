@@ -196,7 +196,7 @@ func TestSeriesPutsEachInItsSecond(t *testing.T) {
 		{due: at(0.5), answer: at(0.1), confirm: at(1.5), lag: at(0.05)},
 		{due: at(0.9), answer: at(0.3)},
 		{due: at(2.2), answer: at(1), code: "busy"},
-	}, []sampled{{at: at(1), queues: []QueueState{{"a", 3, 1}, {"b", 4, 0}}}, {at: at(2)}, {at: at(99), queues: []QueueState{}}})
+	}, []sampled{{at: at(1), queues: []QueueState{{Name: "a", Pending: 3, Active: 1}, {Name: "b", Pending: 4}}}, {at: at(2)}, {at: at(99), queues: []QueueState{}}})
 	if len(all) != 4 {
 		t.Fatalf("%d seconds", len(all))
 	}
