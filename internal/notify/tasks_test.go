@@ -335,6 +335,9 @@ func TestInboxPagesAndSince(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if n, err := w.Written(t.Context()); n[string(Expired)] != 5 || len(n) != 1 || err != nil {
+		t.Errorf("written: %v, %v", n, err)
+	}
 	page := func(found []Notice, err error) (got []uuid.UUID) {
 		if err != nil {
 			t.Fatal(err)

@@ -91,6 +91,13 @@ func TestOrdersOfACancelledTripFindAnother(t *testing.T) {
 	if n := w.h.Events()["order:rematch done"]; n != 3 {
 		t.Errorf("%d rematches, want 3", n)
 	}
+	if n, times, rode, err := w.Rematched(t.Context()); n != 2 || times != 3 || rode != 0 || err != nil {
+		t.Errorf("%d orders have lost a trip, %d times, and %d rode: %v", n, times, rode, err)
+	}
+	w.exec("UPDATE orders SET status = 'completed' WHERE id = ?", orders[0].ID)
+	if _, _, rode, err := w.Rematched(t.Context()); rode != 1 || err != nil {
+		t.Errorf("%d rode: %v", rode, err)
+	}
 	for _, called := range []trip.Trip{first, again} {
 		if now, err := w.trips.Get(t.Context(), called.ID); err != nil || len(now.Plan) != 0 || now.SeatsLeft != now.Seats {
 			t.Errorf("left on a cancelled trip: %+v, %v", now, err)
