@@ -57,9 +57,7 @@ exit 1 where one is broken.`,
 			if err != nil {
 				return err
 			}
-			if o.day && !cmd.Flags().Changed("deadline") {
-				o.deadline = dayPatience
-			}
+			o.usualDay(cmd)
 			if err := o.check(cmd, s); err != nil {
 				return err
 			}
@@ -73,7 +71,7 @@ exit 1 where one is broken.`,
 			}
 			l.ownData = !chosen(cmd, "data")
 			if !chosen(cmd, "log-level") {
-				l.settings.LogLevel = "warn"
+				l.settings.LogLevel = o.logLevel()
 			}
 			return l.run(cmd.Context())
 		},
@@ -81,6 +79,19 @@ exit 1 where one is broken.`,
 	o.bind(cmd)
 	o.dayOptions.bind(cmd)
 	return cmd
+}
+
+// usualDay sets what is different by default on a day.
+func (o *loadOptions) usualDay(cmd *cobra.Command) {
+	if !o.day {
+		return
+	}
+	if !cmd.Flags().Changed("deadline") {
+		o.deadline = dayPatience
+	}
+	if !cmd.Flags().Changed("taxi-share") {
+		o.taxis = dayTaxis
+	}
 }
 
 // chosen reports whether a setting was given, as a flag or a variable.

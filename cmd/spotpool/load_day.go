@@ -28,6 +28,7 @@ type dayOptions struct {
 // What a day takes unless told otherwise.
 const (
 	daySpeed    = 60               // a day in 24 minutes
+	dayTaxis    = 0.2              // share of the trips, which are there for whoever goes where few do
 	dayDisputes = 30 * time.Minute // so that the last driver is paid soon after the last ride
 	dayPatience = 3 * time.Minute  // by the wall, for what is under way once the last car is there
 	mostOfADay  = 100_000          // orders
@@ -100,6 +101,14 @@ func (o dayOptions) settings(cmd *cobra.Command, s config.Settings, seed uint64)
 	s.SandboxOutage, s.SandboxLost = o.gatewayErrors/2, o.gatewayErrors/2
 	s.SMSOutage, s.SMSLost = o.smsErrors/2, o.smsErrors/2
 	return s
+}
+
+// logLevel is what the server tells. On a day, a retry is what is asked for.
+func (o dayOptions) logLevel() string {
+	if o.day {
+		return "error"
+	}
+	return "warn"
 }
 
 // source says in words what is acted out.
