@@ -202,3 +202,19 @@ func TestAFastClockHastensWindowsForAllAlike(t *testing.T) {
 	}
 	apart(t, "a limited job", ran.get(), 2, long)
 }
+
+// Ids tell the wall's time: what is young by the application's is not taken for old.
+func TestAFastClockPrunesByItsOwnTime(t *testing.T) {
+	h, c := hasty(t)
+	d := &diary{}
+	young := h.Start(jobs.Chain(jobs.Batch(d.record(h, "member"))))
+	if n, err := h.System.Admin().PruneBatches(t.Context(), c.Now().Add(-time.Hour), c.Now().Add(-12*time.Hour)); n != 0 || err != nil {
+		t.Errorf("%d flows deleted that had just begun, %v", n, err)
+	}
+	h.Flow(young)
+	for began := c.Now(); !c.Now().After(began); { // a microsecond
+	}
+	if n, err := h.System.Admin().PruneBatches(t.Context(), c.Now().Add(-time.Hour), c.Now()); n != 1 || err != nil {
+		t.Errorf("%d flows deleted that were old enough, %v", n, err)
+	}
+}

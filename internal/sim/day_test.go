@@ -273,7 +273,7 @@ func TestASlowMachineIsTold(t *testing.T) {
 			f := newFakeCity()
 			run := f.run(Day{Seed: 1, Orders: 60, Length: time.Hour})
 			run.Client = NewClient("http://fake", slowly{inMemory{f}, c.by})
-			run.Clock = paced{begin: time.Now(), speed: 50}
+			run.Clock = clock.Fast{Wall: time.Now(), App: time.Now(), Rate: 50}
 			run.Wait = time.Second
 			r, err := PlayDay(t.Context(), run)
 			if err != nil || len(r.Warnings) != c.want || c.want > 0 && !strings.Contains(r.Warnings[0], "the machine fell behind at 50x: orders were answered after 50.0 s") {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	sayWhere   = 10 * time.Second // between two positions of a car that people follow
+	sayWhere   = 10 * time.Second // between two positions of a car
 	sayPause   = 2 * time.Second  // at least, by the wall's clock: many cars would flood the server where time runs fast
 	boarding   = 20 * time.Second // from the car's arrival until the rider is in it
 	notYet     = 10 * time.Second // until what was refused is tried again
@@ -30,6 +30,9 @@ type motorist struct {
 	stays  func(order uuid.UUID) bool // whether a rider does not come to the pickup; nil: all come
 	did    func(act string)           // hears of what was done; nil: nobody wants to know
 }
+
+// spacing is the time between two positions of a car that people follow.
+func spacing(c clock.Clock) time.Duration { return max(sayWhere, clock.App(c, sayPause)) }
 
 // drive drives a trip from its departure to its end, as planned, and returns it as it
 // was seen last. It does not come back before, unless ctx ends, the trip is over another

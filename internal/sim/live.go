@@ -115,7 +115,7 @@ func (t *town) offer(ctx context.Context) error {
 	trip, err := driver.OfferTrip(ctx, t.City.Trip(t.Clock.Now()))
 	if err == nil && t.Drive {
 		t.driving.Go(func() {
-			_, err := motorist{Client: driver, clock: t.Clock, every: max(sayWhere, clock.App(t.Clock, sayPause))}.drive(ctx, trip)
+			_, err := motorist{Client: driver, clock: t.Clock, every: spacing(t.Clock)}.drive(ctx, trip)
 			t.told(ctx, "drive", err)
 		})
 	}

@@ -173,6 +173,18 @@ func TestRecordCountsAnOrderOnce(t *testing.T) {
 	}
 }
 
+func TestRecordReckonsByTheWallsClock(t *testing.T) {
+	r := newRecord(clock.Fast{Wall: noon, App: noon, Rate: 60})
+	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
+	r.placed(outcome{}, o, nil)
+	o.TripID = uuid.NullUUID{UUID: uuid.New(), Valid: true}
+	o.Status, o.MatchedAt, o.ConfirmedAt = statusConfirmed, noon.Add(6*time.Second), noon.Add(time.Minute)
+	r.saw(o, 5*time.Second)
+	if out := r.orders[0]; out.match != 100*time.Millisecond || out.confirm != time.Second || out.observed {
+		t.Errorf("got %+v", out)
+	}
+}
+
 func TestRecordTakesTheServersTimes(t *testing.T) {
 	r := newRecord(clock.System{})
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
