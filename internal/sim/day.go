@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	dayPositions = 3 * time.Minute // between two positions of a car
-	ridersADay   = 0.7             // people for each order: some ride twice
-	lookAgain    = 2 * time.Second // by the wall, between two looks at what became of the orders
+	dayPositions = 10 * time.Minute // between two positions of a car: of hundreds at a time
+	ridersADay   = 0.7              // people for each order: some ride twice
+	lookAgain    = 2 * time.Second  // by the wall, between two looks at what became of the orders
 )
 
 // DayRun says how a day is acted out on a server. Zero fields mean the defaults named.

@@ -38,11 +38,11 @@ func spacing(c clock.Clock) time.Duration { return max(sayWhere, clock.App(c, sa
 // was seen last. It does not come back before, unless ctx ends, the trip is over another
 // way, or all of it takes longer than anybody drives.
 func (m motorist) drive(ctx context.Context, t Trip) (Trip, error) {
-	if t, err := m.setOut(ctx, t); err != nil || t.Status != tripDeparted {
+	t, err := m.setOut(ctx, t)
+	if err != nil || t.Status != tripDeparted {
 		return t, err
-	} else {
-		return m.along(ctx, t)
 	}
+	return m.along(ctx, t)
 }
 
 // setOut waits for the departure and departs, or calls the trip off.
@@ -54,40 +54,64 @@ func (m motorist) setOut(ctx context.Context, t Trip) (Trip, error) {
 	if err := m.until(ctx, begin); err != nil {
 		return t, err
 	}
+	act := "depart"
 	if begin != t.DepartAt {
-		return m.say(ctx, t, "cancel")
+		act = "cancel"
 	}
-	return m.say(ctx, t, "depart")
+	for late := t.DepartAt.Add(longestFor); ; {
+		now, err := m.say(ctx, t, act)
+		if err == nil || statusOf(err) == http.StatusConflict || !passing(err) || m.clock.Now().After(late) {
+			return now, err
+		}
+		if err := wait(ctx, m.clock, notYet); err != nil {
+			return t, err
+		}
+	}
 }
 
 // along makes the stops of a trip that has departed.
 func (m motorist) along(ctx context.Context, t Trip) (_ Trip, err error) {
 	late := t.DepartAt.Add(longestFor)
 	for here := t.Origin.Point; err == nil && t.Status == tripDeparted && m.clock.Now().Before(late); {
-		stop, ok := t.next()
-		if !ok {
+		if stop, ok := t.next(); ok {
+			t, err = m.toward(ctx, t, here, stop)
+			here = stop.Point
+		} else {
 			t, err = m.say(ctx, t, "complete")
-			continue
 		}
-		var quit bool
-		if quit, err = m.approach(ctx, t, here, stop); err != nil {
-			return t, err
-		}
-		if quit {
-			if off, err := m.say(ctx, t, "cancel"); err == nil {
-				return off, nil
+		for err != nil && passing(err) && m.clock.Now().Before(late) {
+			if err = wait(ctx, m.clock, notYet); err != nil {
+				return t, err
 			}
-			m.quits = time.Time{} // too late
-		}
-		here = stop.Point
-		t, err = m.serve(ctx, t, stop)
-		if statusOf(err) == http.StatusConflict { // the rider has called off, or the fare is not held yet
-			if err = wait(ctx, m.clock, notYet); err == nil {
-				t, err = m.Trip(ctx, t.ID)
+			var now Trip
+			if now, err = m.Trip(ctx, t.ID); err == nil {
+				t = now
 			}
 		}
 	}
 	return t, err
+}
+
+// toward drives to a stop and does what there is to do, or calls the trip off on the way.
+func (m *motorist) toward(ctx context.Context, t Trip, from geo.Point, stop Stop) (Trip, error) {
+	quit, err := m.approach(ctx, t, from, stop)
+	if err != nil {
+		return t, err
+	}
+	if quit {
+		if off, err := m.say(ctx, t, "cancel"); err == nil {
+			return off, nil
+		}
+		m.quits = time.Time{} // too late
+	}
+	return m.serve(ctx, t, stop)
+}
+
+// passing reports whether an error may be over in a while: the rider has called off, the
+// fare is not held yet, or the server is away.
+func passing(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusConflict || status == 0 || status >= http.StatusInternalServerError
 }
 
 // serve does what there is to do at a stop once the car is there.

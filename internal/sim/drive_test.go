@@ -141,6 +141,33 @@ func TestATripIsDriven(t *testing.T) {
 	}
 }
 
+// Who is in the car gets there, whether or not the server answers for a while.
+func TestADriverDrivesOnWithoutTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI()
+		depart := time.Now().Add(time.Minute)
+		d := &driven{trip: Trip{ID: uuid.New(), Status: "open", DepartAt: depart, Plan: []Stop{
+			{Number: 1, Kind: stopPickup, State: stopAhead, At: depart.Add(5 * time.Minute)}, {Number: 2, Kind: "dropoff", State: stopAhead, At: depart.Add(12 * time.Minute)}}}}
+		api.lets(d)
+		away := func(from, to time.Duration) bool {
+			at := time.Since(depart)
+			return at >= from && at < to
+		}
+		api.stop = func(w http.ResponseWriter, _ *http.Request) bool {
+			gone := away(0, 3*time.Minute) || away(4*time.Minute, 8*time.Minute) || away(11*time.Minute, 15*time.Minute)
+			if gone {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+		m := motorist{Client: NewClient("http://fake", dropping{inMemory{api}}).As("driver 1"), clock: clock.System{}, every: sayWhere}
+		last, err := m.drive(t.Context(), d.trip)
+		if err != nil || last.Status != tripCompleted || len(d.acts) != 4 {
+			t.Errorf("%s, %v: %v", last.Status, err, d.acts)
+		}
+	})
+}
+
 // A fast clock hastens the cars, but not what they have to say.
 func TestAFastCarSpeaksNoFaster(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
