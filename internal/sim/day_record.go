@@ -26,8 +26,8 @@ type dayRecord struct {
 	aboard   int                // orders whose riders are in a car
 	lag      *hdrhistogram.Histogram
 	accept   *hdrhistogram.Histogram
-	waits    *hdrhistogram.Histogram
-	waiting  time.Duration // in the queues, at the last look
+	waits    map[string]*hdrhistogram.Histogram // by queue
+	waiting  time.Duration                      // in the queues, at the last look
 	slots    []Slot
 }
 
@@ -44,13 +44,17 @@ type Slot struct {
 }
 
 func newDayRecord() *dayRecord {
-	const most = 24 * time.Hour
-	histogram := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, most.Milliseconds(), 3) }
+	histogram := newDayHistogram
 	return &dayRecord{
 		ids: map[uuid.UUID]bool{}, placing: map[string]int{}, offering: map[string]int{}, driving: map[string]int{},
 		calling: map[string]int{}, retried: map[string]int{}, slots: []Slot{{}},
-		lag: histogram(), accept: histogram(), waits: histogram(),
+		lag: histogram(), accept: histogram(), waits: map[string]*hdrhistogram.Histogram{},
 	}
+}
+
+// newDayHistogram counts milliseconds, up to a day.
+func newDayHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, wholeDay.Milliseconds(), 3)
 }
 
 // note records a duration, negative ones as none.
@@ -160,11 +164,17 @@ func (r *dayRecord) cancelled(ctx context.Context, err error) {
 // again notes that a try which ended with err is repeated.
 func (r *dayRecord) again(err error) { r.locked(func(*Slot) { r.retried[CodeOf(err)]++ }) }
 
-// queued notes how long the task has waited that has waited longest in any queue.
-func (r *dayRecord) queued(wait time.Duration) {
+// queued notes how long the task has waited that has waited longest in each queue.
+func (r *dayRecord) queued(wait map[string]time.Duration) {
 	r.locked(func(s *Slot) {
-		note(r.waits, wait)
-		r.waiting, s.Wait = wait, max(s.Wait, Seconds(wait))
+		r.waiting = 0
+		for queue, d := range wait {
+			if r.waits[queue] == nil {
+				r.waits[queue] = newDayHistogram()
+			}
+			note(r.waits[queue], d)
+			r.waiting, s.Wait = max(r.waiting, d), max(s.Wait, Seconds(d))
+		}
 	})
 }
 

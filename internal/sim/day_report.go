@@ -39,12 +39,12 @@ type DayReport struct {
 	SMS     map[string]int `json:"sms"`     // by what came of them
 	Audit   []Rule         `json:"audit"`
 
-	Retried  map[string]int `json:"retried"` // tries that were repeated, by the problem's code
-	Accept   Latency        `json:"accept"`  // from a request for an order until its 202
-	Lag      Latency        `json:"lag"`     // from the moment something was due until the generator did it
-	Wait     Latency        `json:"queue_wait"`
-	Warnings []string       `json:"warnings"`
-	Series   []Slot         `json:"series"`
+	Retried  map[string]int     `json:"retried"`     // tries that were repeated, by the problem's code
+	Accept   Latency            `json:"accept"`      // from a request for an order until its 202
+	Lag      Latency            `json:"lag"`         // from the moment something was due until the generator did it
+	Waits    map[string]Latency `json:"queue_waits"` // of the task that had waited longest, looked at each second
+	Warnings []string           `json:"warnings"`
+	Series   []Slot             `json:"series"`
 }
 
 // Planned is what a day's plan wants.
@@ -104,12 +104,15 @@ func (d *day) report(took time.Duration) DayReport {
 		Speed: d.Clock.Speed(), Took: Seconds(took), Day: Seconds(d.elapsed()), Planned: d.plan.planned(),
 		Accepted: r.placing[""], Refused: without(r.placing, ""), Ended: map[string]int{}, Open: []string{}, CallOff: maps.Clone(r.calling),
 		Offered: r.offering[""], TripsRefused: without(r.offering, ""), Trips: maps.Clone(r.driving),
-		Retried: maps.Clone(r.retried), Accept: distribution(r.accept), Lag: distribution(r.lag), Wait: distribution(r.waits),
+		Retried: maps.Clone(r.retried), Accept: distribution(r.accept), Lag: distribution(r.lag), Waits: map[string]Latency{},
 		Warnings: []string{}, Audit: []Rule{}, Series: slices.Clone(r.slots),
 	}
 	out.CallOff["done"] += out.CallOff[""]
 	delete(out.CallOff, "")
-	late := newDayRecord().lag
+	for queue, h := range r.waits {
+		out.Waits[queue] = distribution(h)
+	}
+	late := newDayHistogram()
 	for _, o := range d.orders {
 		out.count(o, late)
 	}
@@ -147,14 +150,15 @@ func (r *DayReport) count(o Order, late *hdrhistogram.Histogram) {
 // warn says where the machine did not keep up: with a clock that runs fast, its slowness
 // looks like people who are late.
 func (r *DayReport) warn() {
-	for _, of := range []struct {
+	type late struct {
 		what string
 		is   Latency
-	}{
-		{"what was due was done late by", r.Lag},
-		{"orders were answered after", r.Accept},
-		{"tasks waited in a queue for", r.Wait},
-	} {
+	}
+	all := []late{{"what was due was done late by", r.Lag}, {"orders were answered after", r.Accept}}
+	for _, queue := range slices.Sorted(maps.Keys(r.Waits)) {
+		all = append(all, late{"tasks of the queue " + queue + " waited for", r.Waits[queue]})
+	}
+	for _, of := range all {
 		if time.Duration(of.is.P99) > behind {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("the machine fell behind at %gx: %s %s of the application's time at p99, %s by the wall. "+
 				"The times of this day are the machine's, not the city's: use a lower --clock-speed",

@@ -40,12 +40,12 @@ func (r DayReport) Rows() []Row {
 	t.head("SMS", sum(r.SMS), "")
 	t.each("", r.SMS, sum(r.SMS))
 	t.head("times, of the application", "p50 · p99 · max", "")
-	for _, of := range []struct {
-		name string
-		l    Latency
-	}{{"late, of what was due", r.Lag}, {"until an order was answered", r.Accept}, {"in a queue", r.Wait}, {"arrived later than wished", r.LateBy}} {
-		t.line(of.name, fmt.Sprintf("%s · %s · %s", of.l.P50, of.l.P99, of.l.Max), fmt.Sprintf("%d", of.l.Count))
+	t.spread("late, of what was due", r.Lag)
+	t.spread("until an order was answered", r.Accept)
+	for _, queue := range slices.Sorted(maps.Keys(r.Waits)) {
+		t.spread("in the queue "+queue, r.Waits[queue])
 	}
+	t.spread("arrived later than wished", r.LateBy)
 	return t.rows
 }
 
@@ -86,6 +86,10 @@ func (t *dayTable) line(name string, value any, note string) {
 func (t *dayTable) head(name string, value any, note string) {
 	t.line(name, value, note)
 	t.rows[len(t.rows)-1].Head = true
+}
+
+func (t *dayTable) spread(name string, l Latency) {
+	t.line(name, fmt.Sprintf("%s · %s · %s", l.P50, l.P99, l.Max), fmt.Sprintf("of %d", l.Count))
 }
 
 // count adds a number and its share of a total.

@@ -209,8 +209,8 @@ func TestADayIsActedOut(t *testing.T) {
 		if took := time.Duration(r.Day); took < 6*time.Hour || took > 8*time.Hour {
 			t.Errorf("the day took %s", took)
 		}
-		if r.Wait.Count < 6*3600 || time.Duration(r.Wait.P50).Round(10*time.Millisecond) != 500*time.Millisecond {
-			t.Errorf("waits %+v", r.Wait)
+		if w := r.Waits["sms"]; len(r.Waits) != 2 || w.Count < 6*3600 || time.Duration(w.P50).Round(10*time.Millisecond) != 500*time.Millisecond {
+			t.Errorf("waits %+v", r.Waits)
 		}
 		if lines := strings.Split(said.String(), "\n"); len(lines) < 100 || !strings.HasPrefix(lines[719], "01:00, 17 % of the day: ") {
 			t.Errorf("%d lines, one of them %q", len(lines), lines[min(719, len(lines)-1)])

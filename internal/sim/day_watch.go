@@ -23,11 +23,11 @@ func (d *day) watch(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		longest := 0.0
+		waits := map[string]time.Duration{}
 		for _, q := range queues {
-			longest = max(longest, q.Wait)
+			waits[q.Name] = clock.App(d.Clock, time.Duration(q.Wait*float64(time.Second)))
 		}
-		d.record.queued(clock.App(d.Clock, time.Duration(longest*float64(time.Second))))
+		d.record.queued(waits)
 	}
 }
 
