@@ -21,12 +21,6 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 )
 
-// The bounds of the speed.
-const (
-	Least = 1
-	Most  = 3600
-)
-
 const (
 	// beat is how often a process says that it runs, and looks whether the clock is the same.
 	beat = 2 * time.Second
@@ -40,7 +34,7 @@ var ErrOtherSpeed = errors.New("another speed")
 
 // Ask says at which speed time is wanted.
 type Ask struct {
-	Speed  float64 // from Least to Most; 0: as it runs already, by the wall's in a new database
+	Speed  float64 // at least 1; 0: as it runs already, by the wall's in a new database
 	Change bool    // whether another speed is brought about, or refused with ErrOtherSpeed
 }
 
