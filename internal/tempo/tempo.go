@@ -30,7 +30,7 @@ const (
 )
 
 // ErrOtherSpeed says that a database's time does not run at the speed asked for.
-var ErrOtherSpeed = errors.New("another speed")
+var ErrOtherSpeed = errors.New("time runs at another speed")
 
 // Ask says at which speed time is wanted.
 type Ask struct {
@@ -134,7 +134,7 @@ func (ask Ask) next(was *row, now time.Time) (*row, error) {
 	}
 	switch {
 	case speed != found && !ask.Change:
-		return nil, fmt.Errorf("%w: the time of this database runs %g×, not %g× as asked for; 'serve', 'demo' and 'migrate' change it",
+		return nil, fmt.Errorf("%w: %g× in this database, not %g× as asked for; 'serve', 'demo' and 'migrate' change it",
 			ErrOtherSpeed, found, speed)
 	case was == nil && speed == 1:
 		return nil, nil
