@@ -23,7 +23,7 @@ func (a *app) live(ctx context.Context, addr string) error {
 		// Many people, since SMS are limited for each number to a few a day.
 		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000, Drive: true,
 	}
-	if a.clock.Speed() > 1 { // still several a second, of whom none waits for long
+	if a.clock.Speed() > 1 { // minutes are short then: at the demo's speed these are still several a second
 		people.Trips, people.Orders, people.Cancels = 5, 8, 0.4
 	}
 	return sim.Run(ctx, people)

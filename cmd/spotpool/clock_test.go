@@ -40,12 +40,12 @@ func TestTheClockIsTheDatabases(t *testing.T) {
 		says string
 	}{
 		{[]string{"migrate"}, exitOK, ""},
-		{[]string{"audit", "--clock-speed", "60"}, exitUsage, "runs 1×, not 60×"},
+		{[]string{"audit", "--clock-speed", "60"}, exitUsage, "1× in this database, not 60×"},
 		{[]string{"audit", "--clock-speed", "1"}, exitOK, ""},
 		{[]string{"migrate", "--clock-speed", "60"}, exitOK, ""},
 		{[]string{"audit"}, exitOK, ""},
 		{[]string{"audit", "--clock-speed", "60"}, exitOK, ""},
-		{[]string{"audit", "--clock-speed", "1"}, exitUsage, "runs 60×, not 1×"},
+		{[]string{"audit", "--clock-speed", "1"}, exitUsage, "60× in this database, not 1×"},
 		{[]string{"migrate", "--clock-speed", "1"}, exitOK, ""},
 		{[]string{"audit", "--clock-speed", "1"}, exitOK, ""},
 	} {

@@ -21,12 +21,6 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 )
 
-// The bounds of the speed.
-const (
-	Least = 1
-	Most  = 3600
-)
-
 const (
 	// beat is how often a process says that it runs, and looks whether the clock is the same.
 	beat = 2 * time.Second
@@ -36,11 +30,11 @@ const (
 )
 
 // ErrOtherSpeed says that a database's time does not run at the speed asked for.
-var ErrOtherSpeed = errors.New("another speed")
+var ErrOtherSpeed = errors.New("time runs at another speed")
 
 // Ask says at which speed time is wanted.
 type Ask struct {
-	Speed  float64   // from Least to Most; 0: as it runs already, by the wall's in a new database
+	Speed  float64   // at least 1; 0: as it runs already, by the wall's in a new database
 	Change bool      // whether another speed is brought about, or refused with ErrOtherSpeed
 	From   time.Time // when time begins in a new database, if that is ahead of the wall's
 }
@@ -56,17 +50,25 @@ type row struct {
 
 func (row) TableName() string { return "tempo" }
 
-// read returns the row, if there is one.
-func read(q *gorm.DB) (r row, found bool, err error) {
+// read returns the row, nil when there is none.
+func read(q *gorm.DB) (*row, error) {
 	var rows []row
-	if err = q.Where("id = 1").Find(&rows).Error; err != nil || len(rows) == 0 {
-		return r, false, err
+	if err := q.Where("id = 1").Find(&rows).Error; err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	return rows[0], true, nil
+	return &rows[0], nil
 }
 
-func (r row) clock() clock.Fast {
+func (r *row) fast() clock.Fast {
 	return clock.Fast{Wall: r.WallAt.UTC(), App: r.AppAt.UTC(), Rate: r.Speed}
+}
+
+// clock returns the clock that the row says, the system's without one.
+func (r *row) clock() clock.Clock {
+	if r == nil {
+		return clock.System{}
+	}
+	return r.fast()
 }
 
 // Tempo is the clock of a database as a process found it at its start.
@@ -81,11 +83,11 @@ func Open(ctx context.Context, d *db.DB, ask Ask) (*Tempo, error) {
 }
 
 func open(ctx context.Context, d *db.DB, ask Ask, wall clock.Clock) (*Tempo, error) {
-	_, found, err := read(d.Read(ctx))
+	r, err := read(d.Read(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
 	}
-	if !found && (ask.Speed == 0 || ask.Speed == 1) && ask.From.IsZero() {
+	if r == nil && (ask.Speed == 0 || ask.Speed == 1) && ask.From.IsZero() {
 		return &Tempo{clock.System{}, d}, nil
 	}
 	var c clock.Clock
@@ -106,52 +108,61 @@ func open(ctx context.Context, d *db.DB, ask Ask, wall clock.Clock) (*Tempo, err
 
 // settle finds, begins or changes the clock at now of the wall's.
 func (ask Ask) settle(tx *db.Tx, now time.Time) (clock.Clock, error) {
-	r, found, err := read(tx.Clauses(db.ForUpdate))
+	was, err := read(tx.Clauses(db.ForUpdate))
 	if err != nil {
 		return nil, err
 	}
-	was := 1.0
-	if found {
-		was = r.Speed
-	}
-	speed := ask.Speed
-	if speed == 0 {
-		speed = was
-	}
+	next, err := ask.next(was, now)
 	switch {
-	case speed != was && !ask.Change:
-		return nil, fmt.Errorf("%w: the time of this database runs %g×, not %g× as asked for; 'serve', 'demo' and 'migrate' change it",
-			ErrOtherSpeed, was, speed)
-	case !found:
-		r = row{ID: 1, Speed: speed, WallAt: now, AppAt: now, SeenAt: now}
-		if ask.From.After(now) {
-			r.AppAt = ask.From.UTC().Truncate(time.Microsecond)
-		}
-		return r.clock(), tx.Create(&r).Error
-	case speed == was && !now.After(r.SeenAt.Add(idle)):
-		return r.clock(), seen(tx, now)
-	}
-	r, ahead := r.goOn(speed, now)
-	if speed == 1 && !ahead { // it is the wall's time again
+	case err != nil:
+	case was == nil && next != nil:
+		err = tx.Create(next).Error
+	case next == nil:
 		_, err = tx.Change("DELETE FROM tempo WHERE id = 1")
-		return clock.System{}, err
+	default:
+		_, err = tx.Change("UPDATE tempo SET speed = ?, wall_at = ?, app_at = ?, seen_at = ? WHERE id = 1",
+			next.Speed, next.WallAt, next.AppAt, next.SeenAt)
 	}
-	_, err = tx.Change("UPDATE tempo SET speed = ?, wall_at = ?, app_at = ?, seen_at = ? WHERE id = 1", r.Speed, r.WallAt, r.AppAt, r.SeenAt)
-	return r.clock(), err
+	return next.clock(), err
 }
 
-// goOn returns the clock that goes on at a speed from where this one is, having stood
-// still while no process ran; ahead tells whether that is later than the wall's time.
-func (r row) goOn(speed float64, now time.Time) (next row, ahead bool) {
-	last := r.SeenAt.Add(idle)
+// next returns the clock that a process has which starts at now of the wall's and finds
+// another, or none.
+func (ask Ask) next(was *row, now time.Time) (*row, error) {
+	found, speed := was.clock().Speed(), ask.Speed
+	if speed == 0 {
+		speed = found
+	}
+	switch {
+	case speed != found && !ask.Change:
+		return nil, fmt.Errorf("%w: %g× in this database, not %g× as asked for; 'serve', 'demo' and 'migrate' change it",
+			ErrOtherSpeed, found, speed)
+	case was == nil && ask.From.After(now):
+		return &row{ID: 1, Speed: speed, WallAt: now, AppAt: ask.From.UTC().Truncate(time.Microsecond), SeenAt: now}, nil
+	case was == nil && speed == 1:
+		return nil, nil
+	case was == nil:
+		return &row{ID: 1, Speed: speed, WallAt: now, AppAt: now, SeenAt: now}, nil
+	}
+	last := was.SeenAt.Add(idle)
+	if speed == found && !now.After(last) { // others run
+		same := *was
+		if now.After(same.SeenAt) {
+			same.SeenAt = now
+		}
+		return &same, nil
+	}
 	if now.Before(last) {
 		last = now
 	}
-	app := r.clock().At(last)
-	if ahead = app.After(now); !ahead {
+	app := was.fast().At(last)
+	if !app.After(now) {
+		if speed == 1 {
+			return nil, nil // it is the wall's time again
+		}
 		app = now
 	}
-	return row{ID: 1, Speed: speed, WallAt: now, AppAt: app, SeenAt: now}, ahead
+	return &row{ID: 1, Speed: speed, WallAt: now, AppAt: app, SeenAt: now}, nil
 }
 
 // Keep says again and again that this process runs, until ctx is over. It returns an
@@ -183,19 +194,16 @@ func (t *Tempo) keep(ctx context.Context, log *slog.Logger, wall clock.Clock, ev
 
 // touch says that a process runs and reports whether the clock is still the same.
 func (t *Tempo) touch(ctx context.Context, now time.Time) (same bool, err error) {
-	r, found, err := read(t.db.Read(ctx))
-	mine, fast := t.Clock.(clock.Fast)
-	switch {
-	case err != nil || !found || !fast:
-		return !found && !fast, err
-	case r.clock() != mine:
-		return false, nil
+	r, err := read(t.db.Read(ctx))
+	if err != nil || r.clock() != t.Clock {
+		return false, err
 	}
-	return true, t.db.Tx(ctx, func(tx *db.Tx) error { return seen(tx, now) })
-}
-
-// seen notes that a process runs. Walls' clocks that disagree do not turn it back.
-func seen(tx *db.Tx, now time.Time) error {
-	_, err := tx.Change("UPDATE tempo SET seen_at = ? WHERE id = 1 AND seen_at < ?", now, now)
-	return err
+	if r == nil {
+		return true, nil
+	}
+	return true, t.db.Tx(ctx, func(tx *db.Tx) error {
+		// Walls' clocks that disagree do not turn it back.
+		_, err := tx.Change("UPDATE tempo SET seen_at = ? WHERE id = 1 AND seen_at < ?", now, now)
+		return err
+	})
 }

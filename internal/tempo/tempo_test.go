@@ -31,12 +31,12 @@ func must(t testing.TB, d *db.DB, ask Ask, wall *clock.Fake) *Tempo {
 	return c
 }
 
-// shown is what a clock shows when the wall's shows the given time.
-func shown(c *Tempo, wall *clock.Fake) time.Time {
-	if f, ok := c.Clock.(clock.Fast); ok {
-		return f.At(wall.Now())
+// at is what a clock shows when the wall's shows the given time.
+func at(c clock.Clock, wall time.Time) time.Time {
+	if f, ok := c.(clock.Fast); ok {
+		return f.At(wall)
 	}
-	return wall.Now()
+	return wall
 }
 
 func rows(t testing.TB, d *db.DB) (n int64) {
@@ -68,26 +68,26 @@ func TestSpeedIsChangedByWhoMay(t *testing.T) {
 		noClock bool          // the row is gone
 	}
 	run, change := Ask{}, Ask{Change: true}
-	at := func(ask Ask, speed float64) Ask { ask.Speed = speed; return ask }
+	with := func(ask Ask, speed float64) Ask { ask.Speed = speed; return ask }
 	for name, steps := range map[string][]step{
-		"who may not change it, cannot begin it": {{ask: at(run, 60)}, {ask: run, speed: 1}},
+		"who may not change it, cannot begin it": {{ask: with(run, 60)}, {ask: run, speed: 1}},
 		"all have what one has begun": {
-			{ask: at(change, 60), speed: 60}, {ask: run, later: time.Second, speed: 60, ahead: 59 * time.Second},
-			{ask: at(run, 60), speed: 60, ahead: 59 * time.Second}, {ask: change, speed: 60, ahead: 59 * time.Second},
-			{ask: at(run, 1)}, {ask: at(run, 20)}, {ask: run, speed: 60, ahead: 59 * time.Second},
+			{ask: with(change, 60), speed: 60}, {ask: run, later: time.Second, speed: 60, ahead: 59 * time.Second},
+			{ask: with(run, 60), speed: 60, ahead: 59 * time.Second}, {ask: change, speed: 60, ahead: 59 * time.Second},
+			{ask: with(run, 1)}, {ask: with(run, 20)}, {ask: run, speed: 60, ahead: 59 * time.Second},
 		},
 		"another speed goes on from there": {
-			{ask: at(change, 60), speed: 60}, {ask: at(change, 20), later: 10 * time.Second, speed: 20, ahead: 590 * time.Second},
+			{ask: with(change, 60), speed: 60}, {ask: with(change, 20), later: 10 * time.Second, speed: 20, ahead: 590 * time.Second},
 			{ask: run, later: time.Second, speed: 20, ahead: 609 * time.Second},
 		},
 		"time stands still while nobody runs": {
-			{ask: at(change, 60), speed: 60},
+			{ask: with(change, 60), speed: 60},
 			{ask: run, later: time.Hour, speed: 60}, // 15 minutes have passed, the wall is ahead
 			{ask: run, later: 10 * time.Second, speed: 60, ahead: 590 * time.Second},
 			{ask: run, later: 20 * time.Second, speed: 60, ahead: (590 + 15*60 - 20) * time.Second},
 		},
 		"the wall's speed, but its time only once that has come": {
-			{ask: at(change, 60), speed: 60}, {ask: at(change, 1), later: 10 * time.Second, speed: 1, ahead: 590 * time.Second},
+			{ask: with(change, 60), speed: 60}, {ask: with(change, 1), later: 10 * time.Second, speed: 1, ahead: 590 * time.Second},
 			{ask: run, later: 10 * time.Second, speed: 1, ahead: 590 * time.Second},
 			{ask: run, later: 600 * time.Second, speed: 1, ahead: 5 * time.Second},
 			{ask: run, later: time.Minute, speed: 1, noClock: true}, {ask: run, speed: 1, noClock: true},
@@ -107,7 +107,7 @@ func TestSpeedIsChangedByWhoMay(t *testing.T) {
 				if err != nil {
 					t.Fatalf("step %d: %v", i, err)
 				}
-				if ahead := shown(c, wall).Sub(wall.Now()); c.Speed() != s.speed || ahead != s.ahead {
+				if ahead := at(c.Clock, wall.Now()).Sub(wall.Now()); c.Speed() != s.speed || ahead != s.ahead {
 					t.Errorf("step %d: runs %g× and is %s ahead, want %g× and %s", i, c.Speed(), ahead, s.speed, s.ahead)
 				}
 				if s.noClock && rows(t, d) != 0 {
@@ -121,54 +121,44 @@ func TestSpeedIsChangedByWhoMay(t *testing.T) {
 // Whatever processes start with, keep and leave: none of them sees the time go back, nor
 // behind the wall's, and those that run agree.
 func TestTimeNeverGoesBack(t *testing.T) {
-	d := dbtest.Open(t)
 	rapid.Check(t, func(t *rapid.T) {
-		wall := clock.NewFake(monday)
-		if err := d.Tx(context.Background(), func(tx *db.Tx) error { return tx.Write("DELETE FROM tempo") }); err != nil {
-			t.Fatal(err)
-		}
-		running := []*Tempo{}
-		last := wall.Now()
+		var kept *row // in the database
+		now, last := monday, monday
+		running := []clock.Clock{}
 		t.Repeat(map[string]func(*rapid.T){
 			"start": func(t *rapid.T) {
 				speed := rapid.SampledFrom([]float64{0, 0, 1, 2.5, 60, 3600}).Draw(t, "speed")
-				c, err := open(context.Background(), d, Ask{Speed: speed, Change: rapid.Bool().Draw(t, "may change")}, wall)
+				next, err := Ask{Speed: speed, Change: rapid.Bool().Draw(t, "may change")}.next(kept, now)
 				if err != nil && !errors.Is(err, ErrOtherSpeed) {
 					t.Fatal(err)
 				}
 				if err == nil {
-					running = append(running, c)
+					kept = next
+					running = append(running, next.clock())
 				}
 			},
 			"stop all": func(*rapid.T) { running = nil },
 			"pass": func(t *rapid.T) { // those that run say so in time, and end when they learn of a change
-				running = slices.DeleteFunc(running, func(c *Tempo) bool {
-					same, err := c.touch(context.Background(), wall.Now())
-					if err != nil {
-						t.Fatal(err)
-					}
-					return !same
-				})
+				running = slices.DeleteFunc(running, func(c clock.Clock) bool { return c != kept.clock() })
 				most := int64(time.Hour)
 				if len(running) > 0 {
 					most = int64(idle)
+					if kept != nil {
+						kept.SeenAt = now
+					}
 				}
-				wall.Advance(time.Duration(rapid.Int64Range(0, most/1000).Draw(t, "µs")) * time.Microsecond)
+				now = now.Add(time.Duration(rapid.Int64Range(0, most/1000).Draw(t, "µs")) * time.Microsecond)
 			},
 			"": func(t *rapid.T) {
-				r, found, err := read(d.Read(context.Background()))
-				if err != nil {
-					t.Fatal(err)
-				}
 				for _, c := range running {
-					if f, fast := c.Clock.(clock.Fast); fast != found || fast && f != r.clock() {
+					if c != kept.clock() {
 						continue // it learns of the change at its next beat
 					}
-					now := shown(c, wall)
-					if now.Before(last) || now.Before(wall.Now()) {
-						t.Fatalf("%s after %s, at %s of the wall's", now, last, wall.Now())
+					app := at(c, now)
+					if app.Before(last) || app.Before(now) {
+						t.Fatalf("%s after %s, at %s of the wall's", app, last, now)
 					}
-					last = now
+					last = app
 				}
 			},
 		})
