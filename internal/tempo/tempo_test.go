@@ -244,8 +244,8 @@ func TestTimeBeginsWhereItIsAskedTo(t *testing.T) {
 		first := must(t, d, Ask{Speed: 60, Change: true, From: c.from}, wall)
 		wall.Advance(time.Second)
 		later := must(t, d, Ask{From: c.from.Add(time.Hour)}, wall)
-		if want := c.want.Add(time.Minute); !at(first, wall.Now()).Equal(want) || !at(later, wall.Now()).Equal(want) {
-			t.Errorf("%s: %s and %s, want %s", name, at(first, wall.Now()), at(later, wall.Now()), want)
+		if want := c.want.Add(time.Minute); !at(first.Clock, wall.Now()).Equal(want) || !at(later.Clock, wall.Now()).Equal(want) {
+			t.Errorf("%s: %s and %s, want %s", name, at(first.Clock, wall.Now()), at(later.Clock, wall.Now()), want)
 		}
 	}
 }
