@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -25,8 +24,7 @@ type DayRun struct {
 	Day
 	Client   Client // of the server; its token is not used
 	Tokens   Tokens
-	Clock    clock.Clock // the server's
-	Log      *slog.Logger
+	Clock    clock.Clock   // the server's
 	Wait     time.Duration // by the wall, for the last orders once the last car is there; 2 min
 	Progress io.Writer     // shows how it goes; nil: nobody watches
 }
