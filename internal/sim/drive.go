@@ -149,13 +149,17 @@ func (m motorist) approach(ctx context.Context, t Trip, from geo.Point, stop Sto
 		if spent >= way {
 			return false, ctx.Err()
 		}
-		if !m.quits.IsZero() && !now.Before(m.quits) && !t.begun() {
-			return true, ctx.Err()
+		next := min(m.every, way-spent)
+		if !m.quits.IsZero() && !t.begun() {
+			if !now.Before(m.quits) {
+				return true, ctx.Err()
+			}
+			next = min(next, m.quits.Sub(now))
 		}
 		part := float64(spent) / float64(way)
 		at := geo.Point{Lat: from.Lat + part*(stop.Lat-from.Lat), Lng: from.Lng + part*(stop.Lng-from.Lng)}
 		_ = m.Position(ctx, t.ID, at) // the next one will do
-		if err := wait(ctx, m.clock, min(m.every, way-spent)); err != nil {
+		if err := wait(ctx, m.clock, next); err != nil {
 			return false, err
 		}
 	}

@@ -103,7 +103,7 @@ func TestATripIsDriven(t *testing.T) {
 		"nobody aboard":     {nobody: true, acts: "0.0 depart, 0.0 complete", ends: tripCompleted},
 		"a no-show":         {stays: true, acts: "0.0 depart, 5.0 stops/1/arrive, 8.0 stops/1/no-show, 8.0 complete", ends: tripCompleted},
 		"called off":        {quits: -4 * minute, acts: "-4.0 cancel", ends: tripCancelled},
-		"given up":          {quits: 3 * minute, acts: "0.0 depart, 3.0 cancel", ends: tripCancelled},
+		"given up":          {quits: 3*minute + 6*time.Second, acts: "0.0 depart, 3.1 cancel", ends: tripCancelled},
 		"given up too late": {quits: 7 * minute, acts: "0.0 depart, 5.0 stops/1/arrive, 5.3 stops/1/pick-up, 12.0 stops/2/drop-off", ends: tripCompleted},
 	} {
 		synctest.Test(t, func(t *testing.T) {
