@@ -37,8 +37,9 @@ var rooms = map[string][]string{
 	"internal/trip":          {"internal/db", "internal/jobs", "internal/notify", "internal/pay"},
 	"internal/match":         {"internal/db", "internal/jobs", "internal/trip"},
 	"internal/bench":         {"internal/match", "internal/roads", "internal/sim", "internal/trip"},
-	"internal/order":         {"internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/pay", "internal/trip"},
-	"internal/httpapi":       {"internal/account", "internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/order", "internal/pay", "internal/trip"},
+	"internal/rating":        {"internal/db", "internal/jobs", "internal/notify"},
+	"internal/order":         {"internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/pay", "internal/rating", "internal/trip"},
+	"internal/httpapi":       {"internal/account", "internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/order", "internal/pay", "internal/rating", "internal/trip"},
 	"internal/jobs/jobstest": {"internal/db", "internal/db/dbtest", "internal/jobs"},
 }
 

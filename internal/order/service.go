@@ -32,6 +32,9 @@ type Trips interface {
 	SetOut(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 	Act(tx *db.Tx, id, driver uuid.UUID, n int, a trip.Act) (t trip.Trip, again bool, err error)
 	Complete(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
+	Abandoned(ctx context.Context, limit int) ([]uuid.UUID, error)
+	EndAbandoned(tx *db.Tx, id uuid.UUID) (t trip.Trip, left []uuid.UUID, err error)
+	DropOrder(tx *db.Tx, tripID, orderID uuid.UUID) error
 }
 
 // Payments is what an order needs of payments.
@@ -147,13 +150,23 @@ func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	if rider == uuid.Nil {
 		reason, fee = ReasonOperator, 0
 	}
-	if err := s.move(tx, id, Cancelled, reason, "cancel_fee = ?", fee); err != nil {
+	if err := s.callOff(tx, id, reason, fee); err != nil {
 		return o, err
 	}
-	if err := s.undo(tx, id); err != nil {
-		return o, err
+	if o.TripID.Valid { // its driver may be on the way to the pickup
+		if err := s.trips.DropOrder(tx, o.TripID.UUID, id); err != nil {
+			return o, err
+		}
 	}
 	return get(tx.DB, id)
+}
+
+// callOff cancels an order at once and has its flow undone.
+func (s *Service) callOff(tx *db.Tx, id uuid.UUID, reason string, fee money.Amount) error {
+	if err := s.move(tx, id, Cancelled, reason, "cancel_fee = ?", fee); err != nil {
+		return err
+	}
+	return s.undo(tx, id)
 }
 
 // undo has the catch chain of the order's flow run, whether the flow is still

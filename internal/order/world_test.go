@@ -20,6 +20,7 @@ import (
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/rating"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -33,6 +34,7 @@ type world struct {
 	trips    *trip.Service
 	payments *pay.Service
 	notices  *notify.Service
+	ratings  *rating.Service
 	gateway  *gateway
 	live     *live
 	people   atomic.Int64
@@ -55,6 +57,7 @@ func newWorldWith(t *testing.T, how match.Live) *world {
 		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
 		Clock: w.clock, Config: usual,
 	})
+	w.ratings = rating.New(w.h.DB, w.h.Client, w.Service, w.clock)
 	matcher := match.NewService(match.Deps{
 		DB: w.h.DB, Board: match.NewBoard(w.trips, ruler{}, w.clock, quiet), Trips: w.trips, Orders: w.Service, Queue: w.h.Client,
 		Locks: jobs.NewLocker(w.h.System.Redis()), Live: how, Clock: w.clock, Log: quiet,
@@ -62,7 +65,7 @@ func newWorldWith(t *testing.T, how match.Live) *world {
 	w.notices = notify.New(notify.Deps{
 		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
 	})
-	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register, w.trips.Register} {
+	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.ratings.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
 	}
 	return w
@@ -252,7 +255,7 @@ func (w *world) confirmed() (Order, trip.Trip) {
 func (w *world) settled() {
 	w.t.Helper()
 	w.h.Await("no job is left", func() bool {
-		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind NOT IN ('notify:remind', 'pay:end_disputes')") == 0
+		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind NOT IN ('notify:remind', 'rating:remind', 'pay:end_disputes')") == 0
 	})
 }
 

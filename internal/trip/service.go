@@ -238,6 +238,17 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	return true, s.queue.Dispatch(tx, RefreshPlan(t.ID))
 }
 
+// DropOrder is RemoveOrder for a trip that has departed, so that its driver does not go
+// on to a stop in vain; it leaves any other as it is.
+func (s *Service) DropOrder(tx *db.Tx, tripID, orderID uuid.UUID) error {
+	var status Status
+	err := tx.Raw("SELECT status FROM trips WHERE id = ?", tripID).Scan(&status).Error
+	if err == nil && status == Departed {
+		_, err = s.RemoveOrder(tx, tripID, orderID)
+	}
+	return err
+}
+
 // Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
 // the caller's transaction. Its plan stays until its orders are taken off it, which is
 // for the caller to have done. driver is who asks, Nil for an operator; then the driver
