@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
@@ -45,13 +46,43 @@ func newWorld(t *testing.T) *world { return newWorldWith(t, match.Live{}) }
 // newWorldWith is one in which orders are decided as how says.
 func newWorldWith(t *testing.T, how match.Live) *world {
 	t.Helper()
-	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
+	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}}
+	w.build(how, w.gateway, w.h.System.Redis(), nil)
+	return w
+}
+
+// newSyncWorld is one whose jobs run when drained, under one clock with all else, and
+// whose money is at another gateway. Trips that are over are settled.
+func newSyncWorld(t *testing.T, at pay.Gateway) *world {
+	t.Helper()
+	w := &world{t: t, h: jobstest.NewSync(t)}
+	w.clock = w.h.Clock
+	w.build(match.Live{}, at, w.h.Server(), SettleTrip)
+	return w
+}
+
+// drain runs the jobs that are due, SMS apart.
+func (w *world) drain(t require) {
+	cfg := jobstest.Config("orders", "match", "pay", "notify", "low")
+	if _, err := w.h.System.Worker(w.h.Registry, cfg).Drain(context.Background()); err != nil {
+		t.Fatalf("drain: %v", err)
+	}
+}
+
+// require ends a test; of testing or of rapid.
+type require interface {
+	Fatalf(format string, args ...any)
+}
+
+// build makes the services. Trips that are over are settled by what settle returns.
+func (w *world) build(how match.Live, at pay.Gateway, server redis.UniversalClient, settle func(uuid.UUID) jobs.Job) {
+	w.live = &live{told: map[string]int{}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{
-		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, NoShowWait: trip.DefaultNoShowWait, Roomier: how.Roomier(),
+		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, NoShowWait: trip.DefaultNoShowWait, Roomier: how.Roomier(), Completed: settle,
 	})
 	w.payments = pay.New(pay.Deps{
-		DB: w.h.DB, Gateway: w.gateway, Rides: w.trips, Locks: jobs.NewLocker(w.h.System.Redis()), Clock: w.clock, Zone: time.UTC, Log: quiet,
+		DB: w.h.DB, Gateway: at, Rides: w.trips, Locks: jobs.NewLocker(server), Clock: w.clock, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	w.Service = New(Deps{
 		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
@@ -60,15 +91,14 @@ func newWorldWith(t *testing.T, how match.Live) *world {
 	w.ratings = rating.New(w.h.DB, w.h.Client, w.Service, w.clock)
 	matcher := match.NewService(match.Deps{
 		DB: w.h.DB, Board: match.NewBoard(w.trips, ruler{}, w.clock, quiet), Trips: w.trips, Orders: w.Service, Queue: w.h.Client,
-		Locks: jobs.NewLocker(w.h.System.Redis()), Live: how, Clock: w.clock, Log: quiet,
+		Locks: jobs.NewLocker(server), Live: how, Clock: w.clock, Log: quiet,
 	})
 	w.notices = notify.New(notify.Deps{
-		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(server, quiet), Clock: w.clock, Zone: time.UTC,
 	})
 	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.ratings.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
 	}
-	return w
 }
 
 // decides begins one more decision.

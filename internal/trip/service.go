@@ -238,15 +238,10 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	return true, s.queue.Dispatch(tx, RefreshPlan(t.ID))
 }
 
-// DropOrder is RemoveOrder for a trip that has departed, so that its driver does not go
-// on to a stop in vain; it leaves any other as it is.
-func (s *Service) DropOrder(tx *db.Tx, tripID, orderID uuid.UUID) error {
-	var status Status
-	err := tx.Raw("SELECT status FROM trips WHERE id = ?", tripID).Scan(&status).Error
-	if err == nil && status == Departed {
-		_, err = s.RemoveOrder(tx, tripID, orderID)
-	}
-	return err
+// Status returns where a trip stands as the transaction sees it; empty when there is none.
+func (s *Service) Status(tx *db.Tx, id uuid.UUID) (status Status, err error) {
+	err = tx.Raw("SELECT status FROM trips WHERE id = ?", id).Scan(&status).Error
+	return status, err
 }
 
 // Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
