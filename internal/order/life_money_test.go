@@ -291,18 +291,6 @@ func (m *lifeModel) money() {
 	}
 }
 
-// audited fails when an audit finds something.
-func (m *lifeModel) audited() {
-	for _, rule := range []func(context.Context) ([]string, error){
-		m.w.SeatsAgree, m.w.PaymentsAgree, m.w.trips.Oversold, m.w.trips.PlanOrder, m.w.payments.DoubleHolds, m.w.payments.LedgerAgrees,
-		m.w.payments.MoneyStuck, m.w.ratings.RatingsAgree, m.w.h.Client.StuckFlows, m.w.h.Client.BatchCounts,
-	} {
-		if lines, err := rule(context.Background()); len(lines) > 0 || err != nil {
-			m.t.Fatalf("audit: %v, %v", lines, err)
-		}
-	}
-}
-
 // Whatever driver, riders, operators and the bank do, in whatever order: seats, stops,
 // orders and everyone's money are as the model has them, what may not be is refused
 // with its code, and changes nothing.
@@ -342,6 +330,6 @@ func TestLivesOfATrip(t *testing.T) {
 		}
 		m.finish()
 		m.money()
-		m.audited()
+		w.audit(t)
 	})
 }

@@ -21,6 +21,7 @@ type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
 	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
 	Undo(tx *db.Tx, subject uuid.UUID) (bool, error)
+	FlowOf(ctx context.Context, subject uuid.UUID) (v jobs.FlowView, ok bool, err error)
 }
 
 // Trips is what an order needs of trips.

@@ -314,14 +314,20 @@ func (w *world) holds() (goOn chan struct{}) {
 	return goOn
 }
 
-// audited checks the rules of this package and of trips.
+// audited checks the rules.
 func (w *world) audited() {
 	w.t.Helper()
+	w.audit(w.t)
+}
+
+func (w *world) audit(t require) {
 	for _, rule := range []func(context.Context) ([]string, error){
-		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.payments.MoneyStuck, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.ChargedOnce, w.TripsSettled,
+		w.payments.LedgerBalances, w.payments.LedgerAgrees, w.payments.DoubleHolds, w.payments.NoneAboveHold, w.payments.MoneyStuck,
+		w.ratings.RatingsAgree, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
 	} {
-		if lines, err := rule(w.t.Context()); len(lines) > 0 || err != nil {
-			w.t.Errorf("audit: %v, %v", lines, err)
+		if lines, err := rule(context.Background()); len(lines) > 0 || err != nil {
+			t.Fatalf("audit: %v, %v", lines, err)
 		}
 	}
 }
