@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"internal/jobs":          {"internal/db"},
 	"internal/osrm":          nil,
 	"internal/roads":         nil,
+	"internal/statechart":    nil,
 	"internal/sim":           nil,
 	"internal/pay":           {"internal/db", "internal/jobs"},
 	"internal/notify":        {"internal/db", "internal/jobs"},
@@ -49,7 +50,7 @@ var withoutLeaves = []string{"migrations", "web", "internal/arch"}
 const cmd = "cmd/spotpool"
 
 // testHelpers may be imported by the tests of any package.
-var testHelpers = []string{"internal/db/dbtest", "internal/jobs/jobstest"}
+var testHelpers = []string{"internal/db/dbtest", "internal/jobs/jobstest", "internal/statechart"}
 
 // reserved libraries belong to a few packages; the rest is spared their details.
 var reserved = map[string][]string{
