@@ -17,17 +17,24 @@ import (
 func inSync(t *testing.T, seats, orders int) (w *world, ride trip.Trip, on []Order) {
 	t.Helper()
 	w = newSyncWorld(t, pay.Sandbox{})
+	ride, on = w.ride(seats, orders)
+	return w, ride, on
+}
+
+// ride is such a trip, in a world in sync.
+func (w *world) ride(seats, orders int) (ride trip.Trip, on []Order) {
+	w.t.Helper()
 	ride = w.offer(seats, w.clock.Now().Add(10*time.Minute))
 	for range orders {
 		on = append(on, w.placed(w.person(), aWish()))
-		w.drain(t)
+		w.drain(w.t)
 	}
 	for i := range on {
 		if on[i] = w.get(on[i].ID); on[i].Status != Confirmed {
-			t.Fatalf("an order is %s", on[i].Status)
+			w.t.Fatalf("an order is %s", on[i].Status)
 		}
 	}
-	return w, ride, on
+	return ride, on
 }
 
 // does has the driver do something for an order.
@@ -62,12 +69,12 @@ func (w *world) byPlan(ride trip.Trip) (orders []Order) {
 // A trip whose driver is not heard of any more ends six hours after it was to: who has
 // got in pays for the ride, who has not pays nothing, and no driver's word changes that.
 func TestAnAbandonedTripEnds(t *testing.T) {
-	w, ride, on := inSync(t, 4, 3)
+	w, ride, _ := inSync(t, 4, 3)
 	w.tx(func(tx *db.Tx) error {
 		_, err := w.SetOut(tx, ride.ID, uuid.Nil)
 		return err
 	})
-	on = w.byPlan(ride)
+	on := w.byPlan(ride)
 	w.does(ride, on[0], trip.PickUp)
 	w.does(ride, on[1], trip.PickUp)
 	before, err := w.trips.Get(t.Context(), ride.ID)
@@ -137,12 +144,12 @@ func TestWhatIsNotAbandoned(t *testing.T) {
 // Who cancels on the way is off the plan at once, whatever holds the jobs up: the
 // driver need not go there.
 func TestACancelOnTheWayIsSeenAtOnce(t *testing.T) {
-	w, ride, on := inSync(t, 4, 2)
+	w, ride, _ := inSync(t, 4, 2)
 	w.tx(func(tx *db.Tx) error {
 		_, err := w.SetOut(tx, ride.ID, uuid.Nil)
 		return err
 	})
-	on = w.byPlan(ride)
+	on := w.byPlan(ride)
 	w.cancelled(on[0])
 	now, err := w.trips.Get(t.Context(), ride.ID)
 	if in, out := now.Plan.Ends(on[0].ID); err != nil || in.State != trip.Dropped || out.State != trip.Dropped {

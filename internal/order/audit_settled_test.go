@@ -21,12 +21,13 @@ type harm struct {
 
 // driven makes a trip of two orders that was driven and settled an hour ago, after a
 // third was cancelled at a cost.
-func driven(t *testing.T) (w *world, ride trip.Trip, rode, late Order) {
-	t.Helper()
-	w, ride, on := inSync(t, 4, 3)
+func (w *world) driven() (ride trip.Trip, rode, late Order) {
+	w.t.Helper()
+	w.forget()
+	ride, on := w.ride(4, 3)
 	w.clock.Advance(4 * time.Minute)
 	late = w.cancelled(on[2])
-	w.drain(t)
+	w.drain(w.t)
 	w.tx(func(tx *db.Tx) error {
 		_, err := w.SetOut(tx, ride.ID, uuid.Nil)
 		return err
@@ -37,15 +38,16 @@ func driven(t *testing.T) (w *world, ride trip.Trip, rode, late Order) {
 			w.does(ride, o, a)
 		}
 	}
-	w.drain(t)
+	w.drain(w.t)
 	w.clock.Advance(time.Hour)
-	w.drain(t)
-	return w, ride, on[0], late
+	w.drain(w.t)
+	return ride, on[0], late
 }
 
 func TestAuditOfWhatIsSettled(t *testing.T) {
 	const held = "UPDATE payments SET status = 'held', charged = 0, settlement_id = NULL WHERE order_id = @o"
 	const over = "UPDATE trips SET changed_at = @late WHERE id = @t"
+	w := newSyncWorld(t, pay.Sandbox{})
 	for name, c := range map[string]struct{ once, settled harm }{
 		"nothing":            {},
 		"not charged":        {once: harm{[]string{held}, "its payment is held with 0.00 CNY charged by settlement none; the ledger has 0.00 CNY captured"}},
@@ -72,7 +74,7 @@ func TestAuditOfWhatIsSettled(t *testing.T) {
 		"called off, and long ago": {settled: harm{[]string{"UPDATE trips SET status = 'cancelled', arrive_at = @stale WHERE id = @t"}, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, ride, o, _ := driven(t)
+			ride, o, _ := w.driven()
 			w.audited()
 			now := w.clock.Now()
 			at := func(d time.Duration) any { return now.Add(-d) }
@@ -106,7 +108,8 @@ func TestAuditOfWhatIsSettled(t *testing.T) {
 
 // What a late cancel costs is charged once too.
 func TestAuditOfLateCancels(t *testing.T) {
-	w, _, _, late := driven(t)
+	w := newSyncWorld(t, pay.Sandbox{})
+	_, _, late := w.driven()
 	since := func(d time.Duration) {
 		w.exec("UPDATE payments SET status = 'held', charged = 0, settlement_id = NULL WHERE order_id = ?", late.ID)
 		w.exec("UPDATE orders SET changed_at = ? WHERE id = ?", w.clock.Now().Add(-d), late.ID)

@@ -61,6 +61,16 @@ func newSyncWorld(t *testing.T, at pay.Gateway) *world {
 	return w
 }
 
+// forget empties the tables that audits read.
+func (w *world) forget() {
+	w.t.Helper()
+	for _, table := range []string{
+		"orders", "order_events", "payments", "trips", "jobs", "job_batches", "flows", "failed_jobs", "ledger_entries", "settlements", "notices", "ratings",
+	} {
+		w.exec("DELETE FROM " + table)
+	}
+}
+
 // drain runs the jobs that are due, SMS apart.
 func (w *world) drain(t require) {
 	cfg := jobstest.Config("orders", "match", "pay", "notify", "low")
