@@ -91,9 +91,9 @@ function Home({who, switcher, onLeave}) {
         <${Nav} ...${{mine, view, unread}} />
         ${role === 'operator' ? html`<${Operating} api=${api} />` : refused() && html`<p class="note" role="status">${t('operatorsOnly')}</p>`}
         ${view === 'orders' && !id && html`<${Orders} list=${orders} />`}
-        ${view === 'orders' && id && html`<${Order} key=${id} ...${{api, id}} seesTrips=${mine.includes('trips')} onChange=${orders.refresh} onShow=${show('orders')} onCar=${setCar} />`}
+        ${view === 'orders' && id && html`<${Order} key=${id} ...${{api, id}} seesTrips=${mine.includes('trips')} rates=${role !== 'operator'} onChange=${orders.refresh} onShow=${show('orders')} onCar=${setCar} />`}
         ${view === 'trips' && !id && html`<${Trips} list=${trips} />`}
-        ${view === 'trips' && id && html`<${Trip} key=${id} ...${{api, id, version}} seesOrders=${mine.includes('orders')} onChange=${trips.refresh} onShow=${show('trips')} onCar=${setCar} />`}
+        ${view === 'trips' && id && html`<${Trip} key=${id} ...${{api, id, version}} seesOrders=${mine.includes('orders')} rates=${role !== 'operator'} onChange=${trips.refresh} onShow=${show('trips')} onCar=${setCar} />`}
         ${view === 'new-order' && html`<${OrderForm} ...${{api, draft}} onDone=${opened(orders, 'orders')} />`}
         ${view === 'new-trip' && html`<${TripForm} ...${{api, draft}} onDone=${opened(trips, 'trips')} />`}
         ${view === 'inbox' && html`<${Inbox} list=${notices} seesOrders=${mine.includes('orders')} />`}

@@ -21,6 +21,8 @@ export function money({amount, currency}) {
   return (amount / 100).toLocaleString(locale(), {style: 'currency', currency, currencyDisplay: 'narrowSymbol'});
 }
 
+export const decimal = n => n.toLocaleString(locale(), {minimumFractionDigits: 1, maximumFractionDigits: 1});
+
 export const distance = metres => `${(metres / 1000).toLocaleString(locale(), {maximumFractionDigits: 1})} km`;
 
 export const minutes = seconds => t('minutes', Math.max(1, Math.round(seconds / 60)));

@@ -4,6 +4,7 @@ import {useEffect, useMemo, useState} from 'preact/hooks';
 import {Empty, More, Pill, Route, Trouble, html, useSubmit} from './ui.js';
 import {between, clock, money, short} from './format.js';
 import {Flow} from './flow.js';
+import {Average, Rate} from './rating.js';
 import {coalesce} from './list.js';
 import {listen} from './live.js';
 import {t} from './i18n.js';
@@ -38,7 +39,7 @@ function Row({order}) {
 
 // Order shows one order and follows it until it has ended. onChange is called
 // when it changed, onShow with what to draw on the map, onCar with where its car is.
-export function Order({api, id, seesTrips, onChange, onShow, onCar}) {
+export function Order({api, id, seesTrips, rates, onChange, onShow, onCar}) {
   const [order, setOrder] = useState(null);
   const [problem, setProblem] = useState(null);
 
@@ -77,6 +78,7 @@ export function Order({api, id, seesTrips, onChange, onShow, onCar}) {
     <${Trouble} problem=${problem} />
     ${!order && !problem && html`<p class="empty">${t('loading')}</p>`}
     ${order && html`<${Facts} order=${order} seesTrips=${seesTrips} />`}
+    ${order && rates && html`<${Rate} ...${{api}} order=${order.id} until=${order.rate_until} given=${order.ratings?.find(r => r.by === 'rider')} label=${t('yourDriver')} onDone=${look} />`}
     ${order && cancellable.includes(order.status) && html`<${Cancel} api=${api} order=${order} onDone=${look} />`}
     ${order?.flow && html`<${Flow} flow=${order.flow} reason=${order.reason} />`}
   </article>`;
@@ -94,6 +96,7 @@ function Facts({order, seesTrips}) {
       <dt>${t('dropoff')}</dt><dd>${clock(order.dropoff_at)}</dd>
       <dt>${t('fare')}</dt><dd>${t('fares', money(order.fare_pooled), money(order.fare))} · ${t('seats', order.seats)} · ${t(`payment.${order.payment}`)}</dd>
       ${order.charged && html`<dt>${t('charged')}</dt><dd>${money(order.charged)}</dd>`}
+      ${order.trip_id && html`<dt>${t('driver')}</dt><dd><${Average} of=${order.driver_rating} /></dd>`}
       ${trip && html`<dt>${t('trip')}</dt><dd><code>${trip}</code></dd>`}
       ${order.depart_after && html`<dt>${t('window')}</dt><dd>${clock(order.depart_after)}–${clock(order.arrive_before)}</dd>`}
       <dt>${t('orderedAt')}</dt>

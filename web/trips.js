@@ -4,6 +4,7 @@ import {useEffect, useMemo, useState} from 'preact/hooks';
 import {Empty, More, Pill, Route, Trouble, html} from './ui.js';
 import {clock, endOf, minutes, place, short} from './format.js';
 import {Driving} from './driving.js';
+import {Average, Rate} from './rating.js';
 import {coalesce} from './list.js';
 import {listen} from './live.js';
 import {t} from './i18n.js';
@@ -22,7 +23,7 @@ export function Trips({list}) {
 
 function Row({trip}) {
   return html`<a class="row" href="#trips/${trip.id}">
-    <span class="line"><${Pill} of="trip" state=${trip.status} /><time class="muted" datetime=${trip.depart_at}>${clock(trip.depart_at)}–${clock(trip.arrive_at)}</time></span>
+    <span class="line"><${Pill} of="trip" state=${trip.abandoned ? 'abandoned' : trip.status} /><time class="muted" datetime=${trip.depart_at}>${clock(trip.depart_at)}–${clock(trip.arrive_at)}</time></span>
     <${Route} of=${trip} />
     <span class="line small muted"><${Seats} trip=${trip} /></span>
   </a>`;
@@ -35,7 +36,7 @@ function Seats({trip}) {
 
 // Trip shows one trip and follows it, and lets its driver drive it. onChange is called
 // when it changed, onShow with what to draw on the map, onCar with where its car is.
-export function Trip({api, id, version, seesOrders, onChange, onShow, onCar}) {
+export function Trip({api, id, version, seesOrders, rates, onChange, onShow, onCar}) {
   const [trip, setTrip] = useState(null);
   const [problem, setProblem] = useState(null);
   const path = `/v1/trips/${encodeURIComponent(id)}`;
@@ -49,7 +50,7 @@ export function Trip({api, id, version, seesOrders, onChange, onShow, onCar}) {
   }), [api, path]);
 
   const over = trip !== null && !underWay(trip);
-  useEffect(() => { look(); }, [look, version]);
+  useEffect(() => { look(); }, [look, version, over]);
   useEffect(() => {
     if (over) return undefined;
     return listen(api, `${path}/events`, event => {
@@ -70,6 +71,7 @@ export function Trip({api, id, version, seesOrders, onChange, onShow, onCar}) {
     ${!trip && !problem && html`<p class="empty">${t('loading')}</p>`}
     ${trip && html`<${Facts} trip=${trip} />`}
     ${trip && !over && html`<${Driving} ...${{api, path, trip}} onDone=${setTrip} />`}
+    ${trip?.riders?.length > 0 && html`<${Riders} ...${{api, trip, rates}} onDone=${look} />`}
     ${trip && html`<${Plan} trip=${trip} seesOrders=${seesOrders} />`}
   </article>`;
 }
@@ -78,6 +80,7 @@ function Facts({trip}) {
   return html`<div class="card">
     <p class="line"><${Pill} of="trip" state=${trip.status} /><code class="muted">${short(trip.id)}</code></p>
     <h2><${Route} of=${trip} /></h2>
+    ${trip.abandoned && html`<p class="note">${t('abandoned')}</p>`}
     <dl>
       <dt>${t('departs')}</dt><dd>${clock(trip.depart_at)}</dd>
       <dt>${t('arrives')}</dt><dd>${clock(trip.arrive_at)}</dd>
@@ -85,6 +88,17 @@ function Facts({trip}) {
       ${trip.destination && html`<dt>${t('detour')}</dt><dd>${t('upTo', minutes(trip.max_detour_minutes * 60))}</dd>`}
     </dl>
   </div>`;
+}
+
+// Riders shows who is on the trip, and what others think of them.
+function Riders({api, trip, rates, onDone}) {
+  return html`<section>
+    <h3>${t('riders')}</h3>
+    <ul class="riders">${trip.riders.map(rider => html`<li key=${rider.order_id} class="card">
+      <p class="line"><span><${Pill} of="order" state=${rider.status} /> <code class="muted">${short(rider.order_id)}</code> <span class="small muted">${t('seats', rider.seats)}</span></span><${Average} of=${rider.rider_rating} /></p>
+      ${rates && html`<${Rate} ...${{api, onDone}} order=${rider.order_id} until=${rider.rate_until} given=${rider.rating} label=${t('yourRider')} />`}
+    </li>`)}</ul>
+  </section>`;
 }
 
 function Plan({trip, seesOrders}) {

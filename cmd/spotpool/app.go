@@ -25,6 +25,7 @@ import (
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/rating"
 	"github.com/spotpool/spotpool/internal/seal"
 	"github.com/spotpool/spotpool/internal/tempo"
 	"github.com/spotpool/spotpool/internal/trip"
@@ -47,6 +48,7 @@ type app struct {
 	payments *pay.Service
 	orders   *order.Service
 	notices  *notify.Service
+	ratings  *rating.Service
 	board    *match.Board
 	api      *httpapi.Server
 	worker   *jobs.Worker
@@ -120,6 +122,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
 		Config: order.Config{Travel: travel, UsualWait: s.UsualWait, MatchFor: s.MatchFor, MaxActive: s.MaxOrders, DisputeWindow: s.DisputeWindow},
 	})
+	a.ratings = rating.New(a.db, queue, a.orders, a.clock)
 	a.board = match.NewBoard(a.trips, travel, a.clock, log)
 	matcher := match.NewService(match.Deps{
 		DB: a.db, Board: a.board, Trips: a.trips, Orders: a.orders, Queue: queue, Locks: jobs.NewLocker(a.system.Redis()),
@@ -133,7 +136,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
 		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
-		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: a.notices, Hub: a.hub,
+		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Ratings: a.ratings, Notices: a.notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 
@@ -142,10 +145,11 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	matcher.Register(handlers)
 	a.payments.Register(handlers)
 	a.orders.Register(handlers)
+	a.ratings.Register(handlers)
 	a.notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
-		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))
+		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly(), a.orders.Abandoned()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
 	}, func() float64 { return float64(a.board.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{

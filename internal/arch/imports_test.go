@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/tempo":         {"internal/db"},
 	"internal/osrm":          nil,
 	"internal/roads":         nil,
+	"internal/statechart":    nil,
 	"internal/sim":           nil,
 	"internal/pay":           {"internal/db", "internal/jobs"},
 	"internal/notify":        {"internal/db", "internal/jobs"},
@@ -38,8 +39,9 @@ var rooms = map[string][]string{
 	"internal/trip":          {"internal/db", "internal/jobs", "internal/notify", "internal/pay"},
 	"internal/match":         {"internal/db", "internal/jobs", "internal/trip"},
 	"internal/bench":         {"internal/match", "internal/roads", "internal/sim", "internal/trip"},
-	"internal/order":         {"internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/pay", "internal/trip"},
-	"internal/httpapi":       {"internal/account", "internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/order", "internal/pay", "internal/trip"},
+	"internal/rating":        {"internal/db", "internal/jobs", "internal/notify"},
+	"internal/order":         {"internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/pay", "internal/rating", "internal/trip"},
+	"internal/httpapi":       {"internal/account", "internal/db", "internal/jobs", "internal/match", "internal/notify", "internal/order", "internal/pay", "internal/rating", "internal/trip"},
 	"internal/jobs/jobstest": {"internal/db", "internal/db/dbtest", "internal/jobs"},
 }
 
@@ -49,7 +51,7 @@ var withoutLeaves = []string{"migrations", "web", "internal/arch"}
 const cmd = "cmd/spotpool"
 
 // testHelpers may be imported by the tests of any package.
-var testHelpers = []string{"internal/db/dbtest", "internal/jobs/jobstest"}
+var testHelpers = []string{"internal/db/dbtest", "internal/jobs/jobstest", "internal/statechart"}
 
 // reserved libraries belong to a few packages; the rest is spared their details.
 var reserved = map[string][]string{

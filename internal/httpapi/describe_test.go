@@ -172,7 +172,7 @@ func TestDescriptionHasTheCodes(t *testing.T) {
 		}
 	}
 	// Reasons that are no faults of a package.
-	found = append(found, "cancelled_by_rider", "cancelled_by_operator", "no_trip", "trip_cancelled", "moved", "cancelled", "failed")
+	found = append(found, "cancelled_by_rider", "cancelled_by_operator", "no_trip", "trip_cancelled", "moved", "trip_abandoned", "cancelled", "failed")
 	for _, code := range all {
 		if !slices.Contains(found, code) {
 			t.Errorf("the code %q is described and does not exist", code)

@@ -54,6 +54,8 @@ func (w *world) driveRequests() []question {
 		{driver, "POST", stopPath(tr, 1, "pick-up"), object{}, http.StatusOK},
 		{driver, "POST", stopPath(tr, 2, "pick-up"), nil, http.StatusOK},
 		{driver, "POST", stopPath(tr, 3, "drop-off"), nil, http.StatusOK},
+		{driver, "POST", "/v1/orders/" + tr.Plan[2].OrderID.String() + "/rating", object{"stars": 5, "comment": "on time"}, http.StatusOK},
+		{driver, "GET", root, nil, http.StatusOK},
 		{driver, "POST", stopPath(tr, 2, "no-show"), nil, http.StatusConflict},
 		{driver, "POST", "/v1/trips/" + empty.ID.String() + "/depart", nil, http.StatusOK},
 		{driver, "POST", "/v1/trips/" + empty.ID.String() + "/complete", nil, http.StatusOK},

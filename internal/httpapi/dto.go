@@ -110,6 +110,10 @@ type riderOut struct {
 	Seats     int          `json:"seats"`
 	PickupAt  *string      `json:"pickup_at"`
 	DropoffAt *string      `json:"dropoff_at"`
+
+	RiderRating *averageOut `json:"rider_rating,omitempty"`
+	Rating      *ratingOut  `json:"rating,omitempty"` // by the driver
+	RateUntil   *string     `json:"rate_until,omitempty"`
 }
 
 type tripOut struct {
@@ -124,7 +128,9 @@ type tripOut struct {
 	ArriveAt         string      `json:"arrive_at"`
 	MaxDetourMinutes *int        `json:"max_detour_minutes"` // none without a destination
 	Plan             []stopOut   `json:"plan"`
+	Abandoned        bool        `json:"abandoned"`
 	Riders           []riderOut  `json:"riders,omitempty"`
+	DriverRating     *averageOut `json:"driver_rating,omitempty"`
 	Version          int         `json:"version"`
 	CreatedAt        string      `json:"created_at"`
 }
@@ -133,7 +139,7 @@ func (s *Server) tripOf(t trip.Trip) tripOut {
 	out := tripOut{
 		ID: t.ID, DriverID: t.DriverID, Status: t.Status, Seats: t.Seats, SeatsLeft: t.SeatsLeft,
 		Origin: t.Origin, Destination: t.Dest, DepartAt: stamp(t.DepartAt), ArriveAt: stamp(t.ArriveAt),
-		Plan:    stopsOf(t.Plan, s.Trips.NoShowWait()),
+		Plan: stopsOf(t.Plan, s.Trips.NoShowWait()), Abandoned: t.Abandoned,
 		Version: t.Version, CreatedAt: stamp(t.CreatedAt),
 	}
 	if t.Dest != nil {
@@ -167,6 +173,9 @@ type orderOut struct {
 	MatchedAt    *string      `json:"matched_at"`
 	ConfirmedAt  *string      `json:"confirmed_at"`
 	CreatedAt    string       `json:"created_at"`
+	DriverRating *averageOut  `json:"driver_rating,omitempty"`
+	RateUntil    *string      `json:"rate_until,omitempty"`
+	Ratings      []ratingOut  `json:"ratings,omitempty"`
 	Flow         *flowOut     `json:"flow,omitempty"`
 }
 

@@ -28,6 +28,7 @@ import (
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/rating"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -75,6 +76,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		Config: order.Config{Travel: travel, UsualWait: 15 * time.Minute, MatchFor: 5 * time.Minute, MaxActive: maxOrders,
 			DisputeWindow: time.Hour},
 	})
+	ratings := rating.New(w.DB, w.Client, orders, now)
 	matcher := match.NewService(match.Deps{
 		Board: match.NewBoard(trips, travel, now, quiet), Trips: trips, Orders: orders, Queue: w.Client, Clock: now, Log: quiet,
 	})
@@ -85,7 +87,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
 		Pages:    fstest.MapFS{"index.html": {Data: []byte("<title>pages</title>")}, "app.js": {Data: []byte("export {}")}},
-		Accounts: accounts, Trips: trips, Whereabouts: trip.NewPositions(w.System.Redis()), Orders: orders, Payments: payments, Notices: notices, Hub: hub,
+		Accounts: accounts, Trips: trips, Whereabouts: trip.NewPositions(w.System.Redis()), Orders: orders, Payments: payments, Ratings: ratings, Notices: notices, Hub: hub,
 		Box: box, Clock: now, Registry: prometheus.NewRegistry(), Log: quiet,
 	}
 	for _, f := range change {
@@ -94,7 +96,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	w.api = New(deps)
 	t.Cleanup(w.api.Stop)
 	for _, register := range []func(*jobs.Registry){
-		matcher.Register, payments.Register, orders.Register, notices.Register, trips.Register,
+		matcher.Register, payments.Register, orders.Register, ratings.Register, notices.Register, trips.Register,
 	} {
 		register(w.Registry)
 	}

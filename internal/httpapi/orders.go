@@ -129,6 +129,9 @@ func (s *Server) orderWithFlow(c *gin.Context) (orderOut, error) {
 		return orderOut{}, err
 	}
 	out := s.orderOf(o, payments[id])
+	if err := s.rated(c, o, &out); err != nil {
+		return orderOut{}, err
+	}
 	if ok {
 		out.Flow = flowOf(flow, who(c).Role == account.Operator)
 	}

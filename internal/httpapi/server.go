@@ -21,6 +21,7 @@ import (
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/rating"
 	"github.com/spotpool/spotpool/internal/seal"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -39,6 +40,7 @@ type Deps struct {
 	Whereabouts *trip.Positions
 	Orders      *order.Service
 	Payments    *pay.Service
+	Ratings     *rating.Service
 	Notices     *notify.Service
 	Hub         *notify.Hub
 	Box         *seal.Box
@@ -116,6 +118,7 @@ func (s *Server) routes() {
 	in.GET("/orders/:id", s.getOrder)
 	in.POST("/orders/:id/cancel", s.write(s.cancelOrder))
 	in.POST("/orders/:id/refund", operators, s.write(s.refundOrder))
+	in.POST("/orders/:id/rating", s.write(s.rateOrder))
 	in.GET("/orders/:id/events", s.orderEvents)
 	in.GET("/notifications", s.listNotices)
 	in.GET("/notifications/events", s.noticeEvents)

@@ -105,8 +105,15 @@ func (s *Server) getTrip(c *gin.Context) {
 	me := who(c)
 	if me.Role == account.Operator || me.UserID == t.DriverID {
 		out.Riders = ridersOf(orders)
+		err = s.ratedRiders(ctx, out.Riders)
 	} else if !out.narrow(orders, me.UserID) {
-		s.refuse(c, trip.ErrNotFound)
+		err = trip.ErrNotFound
+	}
+	if err == nil {
+		out.DriverRating, err = s.average(ctx, t.DriverID)
+	}
+	if err != nil {
+		s.refuse(c, err)
 		return
 	}
 	c.Header("ETag", etag(t.Version))
@@ -117,7 +124,10 @@ func ridersOf(orders []order.Order) []riderOut {
 	riders := []riderOut{}
 	for _, o := range orders {
 		if o.OnPlan() {
-			riders = append(riders, riderOut{o.ID, o.RiderID, o.Status, o.Seats, stampOrNil(o.PickupAt), stampOrNil(o.DropoffAt)})
+			riders = append(riders, riderOut{
+				OrderID: o.ID, RiderID: o.RiderID, Status: o.Status, Seats: o.Seats,
+				PickupAt: stampOrNil(o.PickupAt), DropoffAt: stampOrNil(o.DropoffAt), RateUntil: rateUntil(o),
+			})
 		}
 	}
 	return riders

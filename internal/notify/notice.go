@@ -35,6 +35,7 @@ const (
 	Receipted     Event = "receipt"        // what a rider was charged
 	Settled       Event = "settled"        // what a driver has earned
 	Refunded      Event = "refunded"       // what was charged is given back
+	Rate          Event = "rate"           // a ride waits to be rated
 )
 
 // Audience is whom a notice goes to, seen from the order it is about.
@@ -137,6 +138,10 @@ func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
 		return fmt.Sprintf("The ride of a rider%s is cancelled.", way)
 	case ev == Refunded:
 		return fmt.Sprintf("What you were charged for your ride%s is given back to you.", way)
+	case ev == Rate && to == ToRider:
+		return fmt.Sprintf("How was your ride%s? Please rate your driver.", way)
+	case ev == Rate:
+		return fmt.Sprintf("How was your rider%s? Please rate them.", way)
 	}
 	return fmt.Sprintf("There is news of a ride%s.", way)
 }

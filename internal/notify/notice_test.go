@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Here, NoShow, Late, Expired, Declined, Cancelled, Refunded}
+	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Here, NoShow, Late, Expired, Declined, Cancelled, Refunded, Rate}
 	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
@@ -34,6 +34,8 @@ func TestWords(t *testing.T) {
 		{Rematching, ToRider, "Your driver cannot take you from Caohejing to Lujiazui after all. We are looking for another car."},
 		{Moved, ToRider, "Your ride from Caohejing to Lujiazui has another driver now, who picks you up at 07:45."},
 		{Left, ToDriver, "A rider from Caohejing to Lujiazui goes with another driver now. Please do not wait for them."},
+		{Rate, ToRider, "How was your ride from Caohejing to Lujiazui? Please rate your driver."},
+		{Rate, ToDriver, "How was your rider from Caohejing to Lujiazui? Please rate them."},
 		{Refunded, ToRider, "What you were charged for your ride from Caohejing to Lujiazui is given back to you."},
 		{Here, ToRider, "Your driver is here for your ride from Caohejing to Lujiazui. Please come to the car."},
 		{NoShow, ToRider, "Your driver waited for you and has left without you. Your ride from Caohejing to Lujiazui is over."},

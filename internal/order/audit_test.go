@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -124,25 +123,7 @@ func TestPaymentsAgree(t *testing.T) {
 			w.exec("UPDATE payments SET status = ? WHERE order_id = ?", payment, o.ID)
 		}
 	}
-	over := func(since time.Time) func(*world, Order) {
-		return func(w *world, o Order) {
-			set(Completed, "held")(w, o)
-			w.exec("UPDATE trips SET status = ?, changed_at = ? WHERE id = ?", trip.Completed, since, o.TripID.UUID)
-		}
-	}
-	costs := func(payment string, since time.Time) func(*world, Order) {
-		return func(w *world, o Order) {
-			set(Cancelled, payment)(w, o)
-			w.exec("UPDATE orders SET cancel_fee = 1, changed_at = ? WHERE id = ?", since, o.ID)
-		}
-	}
 	damages := map[string]damage{
-		"its trip is just over, held":        {"", over(noon.Add(time.Second - settledWithin))},
-		"its trip is over for an hour, held": {"is completed and its payment held", over(noon.Add(-settledWithin))},
-		"just cancelled at a cost, held":     {"", costs("held", noon.Add(time.Second-settledWithin))},
-		"cancelled at a cost, held":          {"is cancelled and its payment held", costs("held", noon.Add(-settledWithin))},
-		"cancelled at a cost":                {"", costs("captured", noon.Add(-settledWithin))},
-		"cancelled at a cost, for nothing":   {"is cancelled and its payment voided", costs("voided", noon)},
 		"looks for another trip, held": {"", func(w *world, o Order) {
 			w.exec("UPDATE orders SET rematches = 1 WHERE id = ?", o.ID)
 			set(Matching, "held")(w, o)
@@ -156,7 +137,6 @@ func TestPaymentsAgree(t *testing.T) {
 	for s, fine := range map[Status][]string{
 		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"}, Riding: {"held"},
 		Cancelled: {"none", "voided"}, Expired: {"none", "voided"},
-		Completed: {"held", "captured", "owed", "refunding", "refunded"}, NoShow: {"held", "captured", "owed", "refunding", "refunded"},
 	} {
 		for _, payment := range []string{"none", "held", "voided", "captured", "owed", "refunding", "refunded"} {
 			says := fmt.Sprintf("is %s and its payment %s", s, payment)

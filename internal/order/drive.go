@@ -57,7 +57,7 @@ func (s *Service) follow(tx *db.Tx, stop trip.Stop, a trip.Act) error {
 	case trip.PickUp:
 		err = s.move(tx, id, Riding, "", "pickup_at = ?", stop.At)
 	case trip.DropOff:
-		err = s.move(tx, id, Completed, "", "dropoff_at = ?", stop.At)
+		err = s.arrive(tx, id, "", stop.At)
 	case trip.NoShow:
 		err = s.move(tx, id, NoShow, "", "")
 		tell = []jobs.Job{notify.Rider(id, notify.NoShow)}

@@ -3,10 +3,7 @@ package order
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,28 +13,13 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/statechart"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
-// The chart in docs/architecture.md is that of the transition table.
+// The state machine in docs/architecture.md is that of the transition table.
 func TestStateMachineIsDescribed(t *testing.T) {
-	raw, err := os.ReadFile("../../docs/architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want strings.Builder
-	want.WriteString("### Order\n\n```mermaid\nstateDiagram-v2\n    [*] --> matching\n")
-	for _, from := range all {
-		for _, to := range all {
-			if from.Can(to) {
-				fmt.Fprintf(&want, "    %s --> %s\n", from, to)
-			}
-		}
-	}
-	want.WriteString("```\n")
-	if !strings.Contains(string(raw), want.String()) {
-		t.Errorf("docs/architecture.md does not have\n%s", want.String())
-	}
+	statechart.Described(t, "Order", "matching", statechart.Words(transitions))
 }
 
 // drives has the driver of a trip do something.

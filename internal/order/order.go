@@ -69,6 +69,9 @@ const (
 	ReasonNoTrip   = "no_trip"
 	ReasonTrip     = "trip_cancelled"
 	ReasonMoved    = "moved" // to another trip
+
+	// ReasonAbandoned is that of orders which their driver has never spoken of again.
+	ReasonAbandoned = "trip_abandoned"
 )
 
 // Order is one rider's wish. Times are UTC.

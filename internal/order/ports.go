@@ -11,9 +11,11 @@ import (
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/rating"
 )
 
-// What matching and notices ask of orders: match.Orders and notify.Rides.
+// What matching, notices and ratings ask of orders: match.Orders, notify.Rides and
+// rating.Rides.
 
 // Request returns what an order asks of a trip, and whether it waits for one.
 func (s *Service) Request(ctx context.Context, id uuid.UUID) (match.Request, bool, error) {
@@ -114,4 +116,18 @@ func (s *Service) Upcoming(ctx context.Context, in notify.Area, after uuid.UUID,
 		last = rows[limit-1].ID
 	}
 	return riders, last, err
+}
+
+// Ridden locks an order and returns its ride, without a driver when it has no trip.
+func (s *Service) Ridden(tx *db.Tx, id uuid.UUID) (rating.Ride, error) {
+	o, err := lock(tx, id)
+	if err != nil || !o.TripID.Valid {
+		return rating.Ride{Rider: o.RiderID}, err
+	}
+	t, err := s.trips.Get(tx.Statement.Context, o.TripID.UUID)
+	ride := rating.Ride{Rider: o.RiderID, Driver: t.DriverID}
+	if o.Status == Completed {
+		ride.Over = o.DropoffAt
+	}
+	return ride, err
 }

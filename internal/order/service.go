@@ -21,17 +21,21 @@ type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
 	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
 	Undo(tx *db.Tx, subject uuid.UUID) (bool, error)
+	FlowOf(ctx context.Context, subject uuid.UUID) (v jobs.FlowView, ok bool, err error)
 }
 
 // Trips is what an order needs of trips.
 type Trips interface {
 	Get(ctx context.Context, id uuid.UUID) (trip.Trip, error)
 	Plans(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]trip.Plan, error)
+	Status(tx *db.Tx, id uuid.UUID) (trip.Status, error)
 	RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error)
 	Cancel(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 	SetOut(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
 	Act(tx *db.Tx, id, driver uuid.UUID, n int, a trip.Act) (t trip.Trip, again bool, err error)
 	Complete(tx *db.Tx, id, driver uuid.UUID) (trip.Trip, error)
+	Abandoned(ctx context.Context, limit int) ([]uuid.UUID, error)
+	EndAbandoned(tx *db.Tx, id uuid.UUID) (t trip.Trip, left []uuid.UUID, err error)
 }
 
 // Payments is what an order needs of payments.
@@ -128,8 +132,8 @@ func (s *Service) admit(tx *db.Tx, rider uuid.UUID) error {
 }
 
 // Cancel calls off an order in the caller's transaction: the order is cancelled
-// at once, its seats and hold are given back by jobs, the hold less what a rider's
-// late cancel costs. rider is who asks, Nil for an operator; someone else's order is
+// at once and off the plan of a trip that has departed; its other seats and its hold are
+// given back by jobs, the hold less what a rider's late cancel costs. rider is who asks, Nil for an operator; someone else's order is
 // ErrNotFound. An order that is cancelled already comes back as it is; one whose ride
 // has begun, or that has expired, as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
@@ -143,17 +147,34 @@ func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	if !o.Status.Can(Cancelled) {
 		return o, ErrNotCancellable
 	}
+	on, err := s.trips.Status(tx, o.TripID.UUID)
+	if err != nil {
+		return o, err
+	}
 	reason, fee := ReasonRider, o.CancelFee(s.clock.Now())
 	if rider == uuid.Nil {
 		reason, fee = ReasonOperator, 0
 	}
-	if err := s.move(tx, id, Cancelled, reason, "cancel_fee = ?", fee); err != nil {
+	if on == trip.Cancelled { // the driver has called off first
+		fee = 0
+	}
+	if err := s.callOff(tx, id, reason, fee); err != nil {
 		return o, err
 	}
-	if err := s.undo(tx, id); err != nil {
-		return o, err
+	if on == trip.Departed { // its driver is not to go to the pickup in vain until a job has run
+		if err := s.freeSeats(tx, o); err != nil {
+			return o, err
+		}
 	}
 	return get(tx.DB, id)
+}
+
+// callOff cancels an order at once and has its flow undone.
+func (s *Service) callOff(tx *db.Tx, id uuid.UUID, reason string, fee money.Amount) error {
+	if err := s.move(tx, id, Cancelled, reason, "cancel_fee = ?", fee); err != nil {
+		return err
+	}
+	return s.undo(tx, id)
 }
 
 // undo has the catch chain of the order's flow run, whether the flow is still

@@ -48,6 +48,8 @@ func (s *Service) Register(r *jobs.Registry) {
 	jobs.OnFailed(r, giveUpKind, s.giveUpFailed)
 	jobs.Handle(r, rematchKind, s.rematch)
 	jobs.Handle(r, settleKind, s.settle)
+	jobs.Handle(r, findAbandonedKind, s.findAbandoned)
+	jobs.Handle(r, endAbandonedKind, s.endAbandoned)
 }
 
 func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) error {

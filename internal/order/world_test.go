@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
@@ -20,6 +21,7 @@ import (
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/pay"
+	"github.com/spotpool/spotpool/internal/rating"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -33,6 +35,7 @@ type world struct {
 	trips    *trip.Service
 	payments *pay.Service
 	notices  *notify.Service
+	ratings  *rating.Service
 	gateway  *gateway
 	live     *live
 	people   atomic.Int64
@@ -43,29 +46,69 @@ func newWorld(t *testing.T) *world { return newWorldWith(t, match.Live{}) }
 // newWorldWith is one in which orders are decided as how says.
 func newWorldWith(t *testing.T, how match.Live) *world {
 	t.Helper()
-	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}, live: &live{told: map[string]int{}}}
+	w := &world{t: t, h: jobstest.New(t), clock: clock.NewFake(noon), gateway: &gateway{}}
+	w.build(how, w.gateway, w.h.System.Redis(), nil)
+	return w
+}
+
+// newSyncWorld is one whose jobs run when drained, under one clock with all else, and
+// whose money is at another gateway. Trips that are over are settled.
+func newSyncWorld(t *testing.T, at pay.Gateway) *world {
+	t.Helper()
+	w := &world{t: t, h: jobstest.NewSync(t)}
+	w.clock = w.h.Clock
+	w.build(match.Live{}, at, w.h.Server(), SettleTrip)
+	return w
+}
+
+// forget empties the tables that audits read.
+func (w *world) forget() {
+	w.t.Helper()
+	for _, table := range []string{
+		"orders", "order_events", "payments", "trips", "jobs", "job_batches", "flows", "failed_jobs", "ledger_entries", "settlements", "notices", "ratings",
+	} {
+		w.exec("DELETE FROM " + table)
+	}
+}
+
+// drain runs the jobs that are due, SMS apart.
+func (w *world) drain(t require) {
+	cfg := jobstest.Config("orders", "match", "pay", "notify", "low")
+	if _, err := w.h.System.Worker(w.h.Registry, cfg).Drain(context.Background()); err != nil {
+		t.Fatalf("drain: %v", err)
+	}
+}
+
+// require ends a test; of testing or of rapid.
+type require interface {
+	Fatalf(format string, args ...any)
+}
+
+// build makes the services. Trips that are over are settled by what settle returns.
+func (w *world) build(how match.Live, at pay.Gateway, server redis.UniversalClient, settle func(uuid.UUID) jobs.Job) {
+	w.live = &live{told: map[string]int{}}
 	quiet := slog.New(slog.DiscardHandler)
 	w.trips = trip.NewService(w.h.DB, w.h.Client, w.clock, trip.Config{
-		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, NoShowWait: trip.DefaultNoShowWait, Roomier: how.Roomier(),
+		Travel: ruler{}, DefaultDetour: trip.DefaultDetour, NoShowWait: trip.DefaultNoShowWait, Roomier: how.Roomier(), Completed: settle,
 	})
 	w.payments = pay.New(pay.Deps{
-		DB: w.h.DB, Gateway: w.gateway, Rides: w.trips, Locks: jobs.NewLocker(w.h.System.Redis()), Clock: w.clock, Zone: time.UTC, Log: quiet,
+		DB: w.h.DB, Gateway: at, Rides: w.trips, Locks: jobs.NewLocker(server), Clock: w.clock, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	w.Service = New(Deps{
 		DB: w.h.DB, Queue: w.h.Client, Trips: w.trips, Payments: w.payments, Riders: riders{}, Live: w.live,
 		Clock: w.clock, Config: usual,
 	})
+	w.ratings = rating.New(w.h.DB, w.h.Client, w.Service, w.clock)
 	matcher := match.NewService(match.Deps{
 		DB: w.h.DB, Board: match.NewBoard(w.trips, ruler{}, w.clock, quiet), Trips: w.trips, Orders: w.Service, Queue: w.h.Client,
-		Locks: jobs.NewLocker(w.h.System.Redis()), Live: how, Clock: w.clock, Log: quiet,
+		Locks: jobs.NewLocker(server), Live: how, Clock: w.clock, Log: quiet,
 	})
 	w.notices = notify.New(notify.Deps{
-		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(server, quiet), Clock: w.clock, Zone: time.UTC,
 	})
-	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register, w.trips.Register} {
+	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.ratings.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
 	}
-	return w
 }
 
 // decides begins one more decision.
@@ -252,7 +295,7 @@ func (w *world) confirmed() (Order, trip.Trip) {
 func (w *world) settled() {
 	w.t.Helper()
 	w.h.Await("no job is left", func() bool {
-		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind NOT IN ('notify:remind', 'pay:end_disputes')") == 0
+		return w.count("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND queue NOT IN ('sms', 'low') AND kind NOT IN ('notify:remind', 'rating:remind', 'pay:end_disputes')") == 0
 	})
 }
 
@@ -281,14 +324,20 @@ func (w *world) holds() (goOn chan struct{}) {
 	return goOn
 }
 
-// audited checks the rules of this package and of trips.
+// audited checks the rules.
 func (w *world) audited() {
 	w.t.Helper()
+	w.audit(w.t)
+}
+
+func (w *world) audit(t require) {
 	for _, rule := range []func(context.Context) ([]string, error){
-		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.payments.MoneyStuck, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.ChargedOnce, w.TripsSettled,
+		w.payments.LedgerBalances, w.payments.LedgerAgrees, w.payments.DoubleHolds, w.payments.NoneAboveHold, w.payments.MoneyStuck,
+		w.ratings.RatingsAgree, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
 	} {
-		if lines, err := rule(w.t.Context()); len(lines) > 0 || err != nil {
-			w.t.Errorf("audit: %v, %v", lines, err)
+		if lines, err := rule(context.Background()); len(lines) > 0 || err != nil {
+			t.Fatalf("audit: %v, %v", lines, err)
 		}
 	}
 }

@@ -14,12 +14,36 @@ import (
 // findingsLimit bounds how much one audit rule reports.
 const findingsLimit = 100
 
-// LedgerAgrees checks the books and returns a line for each thing that is
-// wrong, at most 100 for each of: every posting sums to zero, and so do all of them;
-// each payment and settlement has the postings of its state, and of the right
-// amounts; no posting is without either.
+// LedgerBalances returns a line for each posting, at most 100, that does not sum to
+// zero, and one when all of them together do not.
+func (s *Service) LedgerBalances(ctx context.Context) ([]string, error) {
+	return s.all(ctx, s.unbalanced, s.lopsided)
+}
+
+// LedgerAgrees compares the books with payments and settlements and returns a line for
+// each, at most 100, that has not the postings of its state, or not of the right
+// amounts, and one when there are postings of neither.
 func (s *Service) LedgerAgrees(ctx context.Context) ([]string, error) {
-	return s.all(ctx, s.unbalanced, s.lopsided, s.misposted, s.misshared, s.strayed)
+	return s.all(ctx, s.misposted, s.misshared, s.strayed)
+}
+
+// NoneAboveHold returns a line for each order, at most 100, of whose hold more was
+// taken than there was.
+func (s *Service) NoneAboveHold(ctx context.Context) ([]string, error) {
+	type row struct {
+		OrderID                      uuid.UUID
+		Amount, Charged, Held, Taken money.Amount
+	}
+	return sentences(s.db.Read(ctx).Raw(`
+		SELECT p.order_id, p.amount, p.charged, COALESCE(h.amount, 0) AS held, COALESCE(c.amount, 0) AS taken
+		FROM payments p
+		LEFT JOIN ledger_entries h ON h.posting = CONCAT('hold:', p.order_id) AND h.account = 'gateway:holds'
+		LEFT JOIN ledger_entries c ON c.posting = CONCAT('capture:', p.order_id) AND c.account = 'gateway:cash'
+		WHERE p.charged > p.amount OR COALESCE(c.amount, 0) > COALESCE(h.amount, 0)
+		ORDER BY p.order_id LIMIT ?`, findingsLimit),
+		func(r row) string {
+			return fmt.Sprintf("order %s: %s charged of a payment of %s; by the ledger, %s taken of %s held", r.OrderID, r.Charged, r.Amount, r.Taken, r.Held)
+		})
 }
 
 // all gathers what several checks find.
@@ -94,7 +118,6 @@ func (s *Service) misposted(ctx context.Context) ([]string, error) {
 		   OR taken <> CASE WHEN status IN ('captured', 'refunding', 'refunded') THEN charged ELSE 0 END
 		   OR owed <> CASE WHEN status = 'owed' THEN charged ELSE 0 END
 		   OR given <> CASE WHEN status = 'refunded' THEN -charged ELSE 0 END
-		   OR charged > amount
 		ORDER BY order_id LIMIT ?`, findingsLimit),
 		func(r row) string {
 			return fmt.Sprintf("order %s: payment of %s is %s with %s charged, but the ledger has a hold of %s and its end of %s, %s taken, %s owed, %s given back",

@@ -12,7 +12,7 @@ func TestAuditFinds(t *testing.T) {
 	tests := []struct {
 		name   string
 		damage string // ? is the held order's id
-		ledger string // found by LedgerAgrees; empty: nothing
+		ledger string // found by LedgerBalances and LedgerAgrees; empty: nothing
 		double string // found by DoubleHolds
 	}{
 		{"a changed line", `UPDATE ledger_entries SET amount = 1 WHERE account = 'gateway:holds' AND posting = CONCAT('hold:', ?)`, "sums to", ""},
@@ -43,7 +43,7 @@ func TestAuditFinds(t *testing.T) {
 
 			inTx(t, s.db, func(tx *db.Tx) error { return tx.Exec(tt.damage, held).Error })
 
-			ledger, err := s.LedgerAgrees(t.Context())
+			ledger, err := s.all(t.Context(), s.LedgerBalances, s.LedgerAgrees)
 			wantFinding(t, "LedgerAgrees", ledger, err, tt.ledger)
 			double, err := s.DoubleHolds(t.Context())
 			wantFinding(t, "DoubleHolds", double, err, tt.double)

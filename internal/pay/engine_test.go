@@ -119,7 +119,7 @@ func status(t *testing.T, s *Service, order uuid.UUID) Status {
 // wantClean fails the test when an audit rule finds anything.
 func wantClean(t rapid.TB, s *Service) {
 	t.Helper()
-	for _, rule := range []func(context.Context) ([]string, error){s.LedgerAgrees, s.DoubleHolds, s.MoneyStuck} {
+	for _, rule := range []func(context.Context) ([]string, error){s.LedgerBalances, s.LedgerAgrees, s.DoubleHolds, s.NoneAboveHold, s.MoneyStuck} {
 		if found, err := rule(context.Background()); err != nil || len(found) > 0 {
 			t.Errorf("audit: %q, %v", found, err)
 		}

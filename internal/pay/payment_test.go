@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +16,7 @@ import (
 	"github.com/spotpool/spotpool/internal/db/dbtest"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/mishap"
+	"github.com/spotpool/spotpool/internal/statechart"
 )
 
 func TestTransitions(t *testing.T) {
@@ -39,29 +36,7 @@ func TestTransitions(t *testing.T) {
 
 // The state machine in docs/architecture.md is the one of the code.
 func TestTransitionsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n### Payment\n")
-	section, _, _ = strings.Cut(section, "\n### ")
-	diagram, table := map[string]bool{}, map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^    (\w+) --> (\w+)$`).FindAllStringSubmatch(section, -1) {
-		diagram[m[1]+" → "+m[2]] = true
-	}
-	for _, m := range regexp.MustCompile(`(?m)^\| (\w+) \| (\w+) \|`).FindAllStringSubmatch(section, -1) {
-		table[m[1]+" → "+m[2]] = true
-	}
-	delete(table, "from → to")
-	code := map[string]bool{}
-	for from, all := range next {
-		for _, to := range all {
-			code[string(from)+" → "+string(to)] = true
-		}
-	}
-	if !maps.Equal(code, diagram) || !maps.Equal(code, table) {
-		t.Errorf("code %v\ndiagram %v\ntable %v", code, diagram, table)
-	}
+	statechart.Described(t, "Payment", "none", statechart.Words(next))
 }
 
 func newService(t *testing.T) *Service {

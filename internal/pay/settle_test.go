@@ -1,6 +1,7 @@
 package pay
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -252,11 +253,13 @@ func TestNoPayoutBeforeDisputesAreOver(t *testing.T) {
 
 // Each case damages the books of a settlement that is done, in its own way; ? is its order.
 func TestAuditFindsWhatIsWrongWithSettlements(t *testing.T) {
-	const ledger, stuck = "LedgerAgrees", "MoneyStuck"
+	const ledger, stuck, sums, above = "LedgerAgrees", "MoneyStuck", "LedgerBalances", "NoneAboveHold"
 	e := startEngine(t, newVault(nil))
 	for damage, want := range map[string]struct{ rule, says string }{
 		`UPDATE payments SET charged = 999 WHERE order_id = ?`:                                                                                 {ledger, "with 9.99 CNY charged"},
-		`UPDATE payments SET charged = 1001 WHERE order_id = ?`:                                                                                {ledger, "10.01 CNY charged"},
+		`UPDATE payments SET charged = 1001 WHERE order_id = ?`:                                                                                {above, "10.01 CNY charged of a payment of 10.00 CNY; by the ledger, 10.00 CNY taken of 10.00 CNY held"},
+		`UPDATE ledger_entries SET amount = 1001 WHERE account = 'gateway:cash' AND posting = CONCAT('capture:', ?)`:                           {above, "10.01 CNY taken of 10.00 CNY held"},
+		`DELETE FROM ledger_entries WHERE posting = CONCAT('hold:', ?)`:                                                                        {above, "10.00 CNY taken of 0.00 CNY held"},
 		`UPDATE payments SET status = 'held' WHERE order_id = ?`:                                                                               {ledger, "is held"},
 		`UPDATE payments SET status = 'owed' WHERE order_id = ?`:                                                                               {ledger, "is owed"},
 		`UPDATE payments SET status = 'refunded' WHERE order_id = ?`:                                                                           {ledger, "is refunded"},
@@ -265,7 +268,7 @@ func TestAuditFindsWhatIsWrongWithSettlements(t *testing.T) {
 		`UPDATE settlements SET paid_at = NULL WHERE id = (SELECT settlement_id FROM payments WHERE order_id = ?)`:                             {ledger, "off by 8.00"},
 		`DELETE FROM settlements WHERE id = (SELECT settlement_id FROM payments WHERE order_id = ?)`:                                           {ledger, "postings where"},
 		`DELETE FROM ledger_entries WHERE posting = CONCAT('settle:', (SELECT settlement_id FROM payments WHERE order_id = ?))`:                {ledger, "-10.00 CNY are left"},
-		`UPDATE ledger_entries SET amount = amount + 1 WHERE account = 'gateway:cash' AND posting = CONCAT('capture:', ?)`:                     {ledger, "the ledger sums to 0.01"},
+		`UPDATE ledger_entries SET amount = amount + 1 WHERE account = 'gateway:cash' AND posting = CONCAT('capture:', ?)`:                     {sums, "the ledger sums to 0.01"},
 		`UPDATE settlements SET paid_at = NULL, disputed_at = '2020-01-01' WHERE id = (SELECT settlement_id FROM payments WHERE order_id = ?)`: {stuck, "was not paid"},
 		`UPDATE payments SET status = 'refunding', changed_at = '2020-01-01' WHERE order_id = ?`:                                               {stuck, "were not given back"},
 		`UPDATE payments SET settlement_id = order_id, changed_at = '2020-01-01' WHERE order_id = ?`:                                           {stuck, "never shared out"},
@@ -284,11 +287,10 @@ func TestAuditFindsWhatIsWrongWithSettlements(t *testing.T) {
 			e.run(pays(b))
 			wantClean(t, e.Service)
 			inTx(t, e.db, func(tx *db.Tx) error { return tx.Exec(damage, b.Charges[0].Order).Error })
-			check := e.LedgerAgrees
-			if want.rule == stuck {
-				check = e.MoneyStuck
+			check := map[string]func(context.Context) ([]string, error){
+				ledger: e.LedgerAgrees, stuck: e.MoneyStuck, sums: e.LedgerBalances, above: e.NoneAboveHold,
 			}
-			found, err := check(t.Context())
+			found, err := check[want.rule](t.Context())
 			if all := strings.Join(found, "\n"); err != nil || !strings.Contains(all, want.says) {
 				t.Errorf("%s found %q, %v; want %q", want.rule, all, err, want.says)
 			}

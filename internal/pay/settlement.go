@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
@@ -90,6 +91,12 @@ func (s *Service) Settled(ctx context.Context, driver uuid.UUID, day clock.Day) 
 		COALESCE(SUM(share), 0) AS share, COALESCE(SUM(CASE WHEN paid_at IS NULL THEN 0 ELSE share END), 0) AS paid_out
 		FROM settlements WHERE driver_id = ? AND day = ?`, driver, day).Scan(&sum).Error
 	return sum, err
+}
+
+// Earners returns the drivers who have settlements of a day.
+func Earners(g *gorm.DB, day clock.Day) (drivers []uuid.UUID, err error) {
+	err = g.Raw("SELECT DISTINCT driver_id FROM settlements WHERE day = ?", day).Scan(&drivers).Error
+	return drivers, err
 }
 
 // Charged returns what of an order's hold was charged, and whether it was taken

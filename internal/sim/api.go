@@ -61,6 +61,7 @@ const (
 	stopMade      = "made"
 	stopMissed    = "missed"
 	stopPickup    = "pickup"
+	stopDropoff   = "dropoff"
 )
 
 // Ask is what a rider asks a price for.
@@ -197,6 +198,11 @@ func (c Client) Orders(ctx context.Context, limit int, cursor string) (p OrderPa
 // CancelOrder cancels an order as its rider.
 func (c Client) CancelOrder(ctx context.Context, id uuid.UUID) error {
 	return c.do(ctx, http.MethodPost, "/v1/orders/"+id.String()+"/cancel", nil, nil)
+}
+
+// Rate rates the other side of a ride, as its rider or its driver.
+func (c Client) Rate(ctx context.Context, order uuid.UUID, stars int) error {
+	return c.do(ctx, http.MethodPost, "/v1/orders/"+order.String()+"/rating", map[string]int{"stars": stars}, nil)
 }
 
 // Queues returns how long the server's queues are, as an operator.

@@ -39,7 +39,7 @@ func PlayDay(ctx context.Context, r DayRun) (DayReport, error) {
 	if r.Progress == nil {
 		r.Progress = io.Discard
 	}
-	d := &day{DayRun: r, plan: r.Day.plan(), record: newDayRecord(), staying: map[uuid.UUID]bool{}}
+	d := &day{DayRun: r, plan: r.Day.plan(), record: newDayRecord(), passengers: map[uuid.UUID]passenger{}}
 	d.begin = d.Clock.Now()
 	began := time.Now()
 	err := d.gather(ctx)
@@ -62,8 +62,14 @@ type day struct {
 	record          *dayRecord
 	orders          []Order // as they are in the end
 
-	mu      sync.Mutex
-	staying map[uuid.UUID]bool // orders whose riders do not come to the pickup
+	mu         sync.Mutex
+	passengers map[uuid.UUID]passenger // by their orders
+}
+
+// passenger is a rider who has ordered.
+type passenger struct {
+	Client
+	plan orderPlan
 }
 
 // elapsed returns how far the day has gone.
@@ -143,6 +149,20 @@ func (d *day) driver(ctx context.Context, driver Client, p tripPlan) {
 	}
 	trip, err = m.drive(ctx, trip)
 	d.record.driven(ctx, trip, departed, err)
+	for _, s := range trip.Plan {
+		if s.Kind == stopDropoff && s.State == stopMade {
+			d.rate(ctx, driver, p.stars, s.OrderID)
+			rider := d.passenger(s.OrderID)
+			d.rate(ctx, rider.Client, rider.plan.stars, s.OrderID)
+		}
+	}
+}
+
+// rate gives the other side of a ride its stars, if there are any.
+func (d *day) rate(ctx context.Context, by Client, stars int, order uuid.UUID) {
+	if stars > 0 {
+		d.record.rated(ctx, by.Rate(ctx, order, stars))
+	}
 }
 
 // rider places an order and, where the plan says so, calls it off.
@@ -154,22 +174,23 @@ func (d *day) rider(ctx context.Context, rider Client, p orderPlan) {
 	if err != nil {
 		return
 	}
-	if p.stays {
-		d.mu.Lock()
-		d.staying[o.ID] = true
-		d.mu.Unlock()
-	}
+	d.mu.Lock()
+	d.passengers[o.ID] = passenger{rider, p}
+	d.mu.Unlock()
 	if p.cancels > 0 && wait(ctx, d.Clock, now.Add(p.cancels).Sub(d.Clock.Now())) == nil {
 		d.record.cancelled(ctx, rider.CancelOrder(ctx, o.ID))
 	}
 }
 
-// stays reports whether an order's rider does not come to the pickup.
-func (d *day) stays(order uuid.UUID) bool {
+// passenger returns who has placed an order.
+func (d *day) passenger(order uuid.UUID) passenger {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.staying[order]
+	return d.passengers[order]
 }
+
+// stays reports whether an order's rider does not come to the pickup.
+func (d *day) stays(order uuid.UUID) bool { return d.passenger(order).plan.stays }
 
 // end reads the orders until all of them have ended or Wait is over; once, when running
 // is over.

@@ -37,6 +37,8 @@ const (
 	onTheWay      = 1.2              // of the time to the departure, within which drivers call off: some after it
 	soon          = time.Minute      // within which half of the riders who call off do it, most of them before the match
 	later         = 20 * time.Minute // within which the others do it
+	driversRate   = 0.4              // share of the drivers who rate their riders
+	ridersRate    = 0.6              // share of the riders who rate their drivers
 	newYear       = 946656000        // midnight of some day in the city, in Unix seconds
 )
 
@@ -45,6 +47,7 @@ type tripPlan struct {
 	due   time.Duration // after the beginning of the day
 	offer func(now time.Time) TripOffer
 	quits time.Duration // when its driver calls it off; 0: never
+	stars int           // that its driver gives each rider; 0: none
 }
 
 // orderPlan is an order of a day. Its times count from when it is placed.
@@ -53,6 +56,7 @@ type orderPlan struct {
 	request func(now time.Time) OrderRequest
 	cancels time.Duration // when its rider calls it off; 0: never
 	stays   bool          // the rider does not come to the pickup
+	stars   int           // that the rider gives the driver; 0: none
 }
 
 // dayPlan is what everybody in a city does on a day, earliest first.
@@ -80,6 +84,7 @@ func (d Day) plan() (p dayPlan) {
 	}
 	d.people(p)
 	d.misfortunes(p)
+	d.opinions(p)
 	return p
 }
 
@@ -163,6 +168,24 @@ func (d Day) misfortunes(p dayPlan) {
 			p.orders[i].cancels = when
 		}
 		p.orders[i].stays = stays.Float64() < d.NoShows
+	}
+}
+
+// opinions decides by lot who rates the other side, and with how many stars.
+func (d Day) opinions(p dayPlan) {
+	stars := func(rng *rand.Rand, share float64) int {
+		given := []int{5, 5, 5, 5, 5, 5, 4, 4, 3, 1}[rng.IntN(10)]
+		if rng.Float64() >= share {
+			return 0
+		}
+		return given
+	}
+	drivers, riders := d.dice(8), d.dice(9)
+	for i := range p.trips {
+		p.trips[i].stars = stars(drivers, driversRate)
+	}
+	for i := range p.orders {
+		p.orders[i].stars = stars(riders, ridersRate)
 	}
 }
 

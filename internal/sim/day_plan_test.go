@@ -21,10 +21,10 @@ func (p dayPlan) text() string {
 			to = fmt.Sprint(*o.Destination)
 		}
 		o.Destination = nil
-		fmt.Fprintln(&s, t.due, o, to, t.quits)
+		fmt.Fprintln(&s, t.due, o, to, t.quits, t.stars)
 	}
 	for _, o := range p.orders {
-		fmt.Fprintln(&s, o.due, o.request(now), o.cancels, o.stays)
+		fmt.Fprintln(&s, o.due, o.request(now), o.cancels, o.stays, o.stars)
 	}
 	return s.String()
 }

@@ -21,6 +21,7 @@ type dayRecord struct {
 	offering map[string]int     // likewise of trips
 	driving  map[string]int     // how trips ended that were offered: their status, or a problem's code
 	calling  map[string]int     // what came of riders' calling off
+	rating   map[string]int     // what came of ratings
 	retried  map[string]int     // tries that were repeated, by the problem's code
 	road     int                // trips that have departed and not ended
 	aboard   int                // orders whose riders are in a car
@@ -47,7 +48,7 @@ func newDayRecord() *dayRecord {
 	histogram := newDayHistogram
 	return &dayRecord{
 		ids: map[uuid.UUID]bool{}, placing: map[string]int{}, offering: map[string]int{}, driving: map[string]int{},
-		calling: map[string]int{}, retried: map[string]int{}, slots: []Slot{{}},
+		calling: map[string]int{}, rating: map[string]int{}, retried: map[string]int{}, slots: []Slot{{}},
 		lag: histogram(), accept: histogram(), waits: map[string]*hdrhistogram.Histogram{},
 	}
 }
@@ -158,6 +159,13 @@ func (r *dayRecord) placed(ctx context.Context, took time.Duration, o Order, err
 func (r *dayRecord) cancelled(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		r.locked(func(*Slot) { r.calling[codeOrNone(err)]++ })
+	}
+}
+
+// rated notes the answer to a rating.
+func (r *dayRecord) rated(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		r.locked(func(*Slot) { r.rating[codeOrNone(err)]++ })
 	}
 }
 

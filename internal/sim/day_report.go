@@ -28,6 +28,7 @@ type DayReport struct {
 	Late     int            `json:"orders_late"`   // arrived later than their riders had wished
 	LateBy   Latency        `json:"late_by"`       // of those
 	CallOff  map[string]int `json:"riders_called_off"`
+	Ratings  map[string]int `json:"ratings"`   // by what came of them
 	Rematch  Rematches      `json:"rematches"` // set by the caller
 
 	Offered      int            `json:"trips_offered"`
@@ -102,13 +103,11 @@ func (d *day) report(took time.Duration) DayReport {
 	defer r.mu.Unlock()
 	out := DayReport{
 		Speed: d.Clock.Speed(), Took: Seconds(took), Day: Seconds(d.elapsed()), Planned: d.plan.planned(),
-		Accepted: r.placing[""], Refused: without(r.placing, ""), Ended: map[string]int{}, Open: []string{}, CallOff: maps.Clone(r.calling),
+		Accepted: r.placing[""], Refused: without(r.placing, ""), Ended: map[string]int{}, Open: []string{}, CallOff: outcomes(r.calling), Ratings: outcomes(r.rating),
 		Offered: r.offering[""], TripsRefused: without(r.offering, ""), Trips: maps.Clone(r.driving),
 		Retried: maps.Clone(r.retried), Accept: distribution(r.accept), Lag: distribution(r.lag), Waits: map[string]Latency{},
 		Warnings: []string{}, Audit: []Rule{}, Series: slices.Clone(r.slots),
 	}
-	out.CallOff["done"] += out.CallOff[""]
-	delete(out.CallOff, "")
 	for queue, h := range r.waits {
 		out.Waits[queue] = distribution(h)
 	}
@@ -214,6 +213,15 @@ func sum(of map[string]int) (n int) {
 		n += k
 	}
 	return n
+}
+
+// outcomes names what was not refused, in a copy.
+func outcomes(answers map[string]int) map[string]int {
+	m := without(answers, "")
+	if n := answers[""]; n > 0 {
+		m["done"] = n
+	}
+	return m
 }
 
 // without returns a copy of a map that lacks a key.

@@ -34,6 +34,8 @@ func (r DayReport) Rows() []Row {
 	t.head("trips offered", r.Offered, fmt.Sprintf("%d of their drivers are to call off", r.Planned.DriverCancels))
 	t.each("refused, ", r.TripsRefused, r.Planned.Trips)
 	t.each("", r.Trips, r.Offered)
+	t.head("ratings", sum(r.Ratings), "")
+	t.each("", r.Ratings, sum(r.Ratings))
 	r.Money.rows(t)
 	t.head("notices", sum(r.Notices), "")
 	t.each("", r.Notices, 0)

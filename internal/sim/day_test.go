@@ -24,17 +24,19 @@ type fakeCity struct {
 	*fakeAPI
 	trips  []*driven
 	orders []*Order
+	rated  map[string]int   // by whom, as "rider" or "driver"
 	stuck  func(n int) bool // whether the n-th order, from 0, is left as it is for ever
 }
 
 func newFakeCity() *fakeCity {
-	f := &fakeCity{fakeAPI: newFakeAPI(), stuck: func(int) bool { return false }}
+	f := &fakeCity{fakeAPI: newFakeAPI(), rated: map[string]int{}, stuck: func(int) bool { return false }}
 	f.mux = http.NewServeMux()
 	f.mux.HandleFunc("POST /v1/trips", f.postTrip)
 	f.mux.HandleFunc("GET /v1/trips/{id}", f.getTrip)
 	f.mux.HandleFunc("POST /v1/trips/{id}/{act...}", f.postAct)
 	f.mux.HandleFunc("POST /v1/orders", f.postOrder)
 	f.mux.HandleFunc("POST /v1/orders/{id}/cancel", f.postCancel)
+	f.mux.HandleFunc("POST /v1/orders/{id}/rating", f.postRating)
 	f.mux.HandleFunc("GET /v1/orders", f.getOrders)
 	f.mux.HandleFunc("GET /v1/queue/queues", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"items":[{"name":"match","pending":1,"wait_seconds":0.25},{"name":"sms","pending":1,"wait_seconds":0.5}]}`)
@@ -130,6 +132,20 @@ func (f *fakeCity) postCancel(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
+func (f *fakeCity) postRating(w http.ResponseWriter, req *http.Request) {
+	i := slices.IndexFunc(f.orders, func(o *Order) bool { return o.ID.String() == req.PathValue("id") })
+	in, ok := input[struct{ Stars int }](w, req)
+	if !ok {
+		return
+	}
+	if f.orders[i].Status != statusCompleted || in.Stars < 1 || in.Stars > 5 {
+		refuse(w, http.StatusConflict, "rating_too_early")
+		return
+	}
+	f.rated[strings.Fields(whose(req))[0]]++
+	f.answer(w, req, http.StatusOK, in)
+}
+
 func (f *fakeCity) getOrders(w http.ResponseWriter, req *http.Request) {
 	page := slices.Clone(f.orders)
 	slices.SortFunc(page, func(a, b *Order) int { return bytes.Compare(b.ID[:], a.ID[:]) })
@@ -195,6 +211,11 @@ func TestADayIsActedOut(t *testing.T) {
 		}
 		if r.Pooled != r.Ended[statusCompleted] || r.Late == 0 || r.Late == r.Ended[statusCompleted] || int(r.LateBy.Count) != r.Late {
 			t.Errorf("%d pooled, %d late by %+v", r.Pooled, r.Late, r.LateBy)
+		}
+		between(t, "riders rated", f.rated["driver"], r.Ended[statusCompleted]*3/10, r.Ended[statusCompleted]*5/10)
+		between(t, "drivers rated", f.rated["rider"], r.Ended[statusCompleted]*5/10, r.Ended[statusCompleted]*7/10)
+		if sum(r.Ratings) != sum(f.rated) || r.Ratings["done"] != sum(f.rated) {
+			t.Errorf("ratings %v of %v", r.Ratings, f.rated)
 		}
 		placed, up, down, road := 0, 0, 0, 0
 		for i, s := range r.Series {

@@ -180,9 +180,9 @@ func (s *Service) goOn(tx *db.Tx, was, t Trip) (Trip, error) {
 // save stores what drivers change of a trip that the transaction has locked.
 func (s *Service) save(tx *db.Tx, t Trip) (Trip, error) {
 	now := s.clock.Now()
-	n, err := tx.Change(`UPDATE trips SET status = ?, seats = ?, seats_left = ?, depart_at = ?, arrive_at = ?, plan = ?,
+	n, err := tx.Change(`UPDATE trips SET status = ?, seats = ?, seats_left = ?, depart_at = ?, arrive_at = ?, plan = ?, abandoned = ?,
 		version = version + 1, changed_at = ? WHERE id = ? AND version = ?`,
-		t.Status, t.Seats, t.SeatsLeft, t.DepartAt, t.ArriveAt, t.Plan, now, t.ID, t.Version)
+		t.Status, t.Seats, t.SeatsLeft, t.DepartAt, t.ArriveAt, t.Plan, t.Abandoned, now, t.ID, t.Version)
 	if err == nil && n == 0 {
 		err = ErrStale
 	}

@@ -1,7 +1,9 @@
 package trip
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,8 +42,8 @@ func (s *Service) Nightly() jobs.Periodic {
 	}
 }
 
-// CloseDay is how a day ends: each driver whose trips departed that day gets a
-// statement and is told of it, then the day is summed up. What fails for one
+// CloseDay is how a day ends: each driver whose trips departed that day, or who earned
+// something of it, gets a statement and is told of it, then the day is summed up. What fails for one
 // driver keeps nothing from the others.
 func CloseDay(day clock.Day, drivers []uuid.UUID) jobs.Flow {
 	each := make([]jobs.Flow, len(drivers))
@@ -57,8 +59,7 @@ func dayID(day clock.Day) uuid.UUID {
 }
 
 func (s *Service) closeDay(ctx context.Context, a *jobs.Attempt, args dayArgs) error {
-	from, until := args.Day.Span(s.cfg.Zone)
-	drivers, err := s.drivers(ctx, from, until)
+	drivers, err := s.drivers(ctx, args.Day)
 	if err != nil {
 		return err
 	}
@@ -74,11 +75,20 @@ func (s *Service) closeDay(ctx context.Context, a *jobs.Attempt, args dayArgs) e
 // driven are the statuses of trips that depart, or have, at their time.
 var driven = []Status{Open, Departed, Completed}
 
-// drivers returns who has trips that departed within a span of time that is over.
-func (s *Service) drivers(ctx context.Context, from, until time.Time) (ids []uuid.UUID, err error) {
-	err = s.db.Read(ctx).Raw("SELECT DISTINCT driver_id FROM trips WHERE status IN ? AND depart_at >= ? AND depart_at < ? ORDER BY driver_id",
+// drivers returns who has trips that departed on a day that is over, or settlements of
+// it: a trip that was called off may have earned a late cancel's cost. They are in the
+// order of their ids.
+func (s *Service) drivers(ctx context.Context, day clock.Day) (ids []uuid.UUID, err error) {
+	from, until := day.Span(s.cfg.Zone)
+	err = s.db.Read(ctx).Raw("SELECT DISTINCT driver_id FROM trips WHERE status IN ? AND depart_at >= ? AND depart_at < ?",
 		driven, from, until).Scan(&ids).Error
-	return ids, err
+	if err != nil {
+		return nil, err
+	}
+	earned, err := pay.Earners(s.db.Read(ctx), day)
+	ids = append(ids, earned...)
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(ids), err
 }
 
 // Driven returns how many trips of a driver departed within a span of time that is

@@ -11,6 +11,7 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
+	"github.com/spotpool/spotpool/internal/pay"
 )
 
 func TestCloseDayReadsAsASentence(t *testing.T) {
@@ -39,7 +40,7 @@ func (w *world) drives(driver uuid.UUID, s Status, depart time.Time) (order uuid
 func TestDriven(t *testing.T) {
 	w := newWorld(t)
 	driver, other := uuid.New(), uuid.New()
-	from, until := at(0), at(24*60)
+	from, until := clock.DayOf(noon, time.UTC).Span(time.UTC)
 	want := []uuid.UUID{
 		w.drives(driver, Departed, from), w.drives(driver, Completed, at(60)), w.drives(driver, Open, until.Add(-time.Second)), // its job is late
 	}
@@ -58,8 +59,14 @@ func TestDriven(t *testing.T) {
 			t.Errorf("order %s is missing", id)
 		}
 	}
-	drivers, err := w.drivers(t.Context(), from, until)
-	if err != nil || len(drivers) != 2 || !slices.Contains(drivers, driver) || !slices.Contains(drivers, other) {
+	earner := uuid.New() // of a late cancel, on a trip that was called off
+	for _, of := range []uuid.UUID{earner, other} {
+		w.tx(func(tx *db.Tx) error {
+			return tx.Create(&pay.Settlement{ID: uuid.New(), DriverID: of, Day: clock.DayOf(noon, time.UTC), CreatedAt: noon}).Error
+		})
+	}
+	drivers, err := w.drivers(t.Context(), clock.DayOf(noon, time.UTC))
+	if err != nil || len(drivers) != 3 || !slices.Contains(drivers, driver) || !slices.Contains(drivers, other) || !slices.Contains(drivers, earner) {
 		t.Errorf("drivers %v, %v", drivers, err)
 	}
 }

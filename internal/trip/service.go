@@ -241,6 +241,12 @@ func (s *Service) RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool,
 	return true, s.queue.Dispatch(tx, RefreshPlan(t.ID))
 }
 
+// Status returns where a trip stands as the transaction sees it; empty when there is none.
+func (s *Service) Status(tx *db.Tx, id uuid.UUID) (status Status, err error) {
+	err = tx.Raw("SELECT status FROM trips WHERE id = ?", id).Scan(&status).Error
+	return status, err
+}
+
 // Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
 // the caller's transaction. Its plan stays until its orders are taken off it, which is
 // for the caller to have done. driver is who asks, Nil for an operator; then the driver

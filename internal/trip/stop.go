@@ -138,6 +138,39 @@ func (p Plan) drop(orderID uuid.UUID) (dropped bool) {
 	return dropped
 }
 
+// Ends returns the stops at which an order's rider gets in and out, zero where the plan
+// has none.
+func (p Plan) Ends(orderID uuid.UUID) (in, out Stop) {
+	for _, s := range p {
+		switch {
+		case s.OrderID != orderID:
+		case s.Kind == Pickup:
+			in = s
+		default:
+			out = s
+		}
+	}
+	return in, out
+}
+
+// abandon ends every stop that is ahead: who has got in was dropped off when that was
+// expected, who has not was not picked up. It returns the orders concerned.
+func (p Plan) abandon() (orders []uuid.UUID) {
+	orders = p.Pending()
+	for _, id := range orders {
+		p.drop(id)
+	}
+	for i := range p {
+		if s := &p[i]; !s.over() {
+			s.State = Made
+			if s.Reached.IsZero() {
+				s.Reached = s.At
+			}
+		}
+	}
+	return orders
+}
+
 // Pending returns the orders that have a stop ahead.
 func (p Plan) Pending() (orders []uuid.UUID) {
 	for _, s := range p {

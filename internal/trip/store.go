@@ -27,6 +27,7 @@ type row struct {
 	ArriveAt   time.Time
 	MaxDetourS int64
 	Plan       Plan
+	Abandoned  bool
 	Version    int
 	CreatedAt  time.Time
 	ChangedAt  time.Time
@@ -40,7 +41,7 @@ func (r row) trip() Trip {
 		ID: r.ID, DriverID: r.DriverID, Status: r.Status, Seats: r.Seats, SeatsLeft: r.SeatsLeft,
 		Origin:   r.Origin,
 		DepartAt: r.DepartAt.UTC(), ArriveAt: r.ArriveAt.UTC(),
-		MaxDetour: time.Duration(r.MaxDetourS) * time.Second, Plan: r.Plan, Version: r.Version,
+		MaxDetour: time.Duration(r.MaxDetourS) * time.Second, Plan: r.Plan, Abandoned: r.Abandoned, Version: r.Version,
 		CreatedAt: r.CreatedAt.UTC(), ChangedAt: r.ChangedAt.UTC(),
 	}
 	if r.EndLat != nil && r.EndLng != nil && r.EndName != nil {

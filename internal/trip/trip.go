@@ -98,7 +98,8 @@ type Trip struct {
 	ArriveAt  time.Time     // expected at Dest, or at the last stop; once completed, when that was
 	MaxDetour time.Duration // how much longer than the direct way the trip may take, waiting included; to a Dest
 	Plan      Plan
-	Version   int // grows with every change
+	Abandoned bool // was completed in its driver's stead, with stops ahead of which nothing was heard
+	Version   int  // grows with every change
 	CreatedAt time.Time
 	ChangedAt time.Time
 }
