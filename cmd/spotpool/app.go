@@ -78,6 +78,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
+	gateway, hooks, err := payGateway(s, a.clock)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := a.openRedis()
 	if err != nil {
 		return nil, err
@@ -108,8 +112,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		Roomier: live.Roomier(), Completed: order.SettleTrip,
 	})
 	a.payments = pay.New(pay.Deps{
-		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
-		Gateway: pay.Sandbox{Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage},
+		DB: a.db, Queue: queue, Gateway: gateway, Hooks: hooks, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
 	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
@@ -140,7 +143,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, weights,
-		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))
+		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.payments.Pruning(), a.trips.Nightly()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
 	}, func() float64 { return float64(a.board.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -79,6 +79,14 @@ type Settings struct {
 	TwilioToken          string `flag:"twilio-token" default:"" env:"only" help:"auth token of the account; environment only"`
 	TwilioFrom           string `flag:"twilio-from" default:"" help:"number of the account that SMS come from, or the SID of a messaging service, MG…"`
 
+	PayGateway          string `flag:"pay-gateway" default:"sandbox" help:"who moves money: sandbox (nobody), stripe, or webhook (a service of your own that keeps to docs/payments.md)"`
+	StripeURL           string `flag:"stripe-url" default:"https://api.stripe.com" help:"of Stripe's API"`
+	StripeKey           string `flag:"stripe-key" default:"" env:"only" help:"secret or restricted key of the account, sk_… or rk_…; environment only"`
+	StripeWebhookSecret string `flag:"stripe-webhook-secret" default:"" env:"only" help:"signing secret of the webhook endpoint /v1/webhooks/stripe, whsec_…; environment only"`
+	StripeMethod        string `flag:"stripe-method" default:"" help:"payment method of riders who have named none, for tests, such as pm_card_visa; empty: they are declined"`
+	PayWebhookURL       string `flag:"pay-webhook-url" default:"" help:"where the service of the gateway 'webhook' takes commands"`
+	PayWebhookSecret    string `flag:"pay-webhook-secret" default:"" env:"only" help:"signs commands to that service and its webhooks to /v1/webhooks/pay, at least 16 characters; environment only"`
+
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
 	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds, and of captures, that the sandbox declines"`
 	SandboxOutage  int           `flag:"sandbox-outage" default:"0" help:"percent of calls in which the sandbox is out of order"`
@@ -198,6 +206,9 @@ func (s Settings) check() error {
 		return err
 	}
 	if err := s.checkSMS(); err != nil {
+		return err
+	}
+	if err := s.checkPay(); err != nil {
 		return err
 	}
 	for name, d := range map[string]time.Duration{

@@ -79,7 +79,7 @@ func planned(plan trip.Plan, id uuid.UUID) (seats int, statuses []Status) {
 const settledWithin = time.Hour
 
 // PaymentsAgree compares orders with their payments: a confirmed order's fare is
-// held, a matched one's not released, an order that waits or was closed has nothing
+// held, unless the gateway has let go of it, a matched one's not released, an order that waits or was closed has nothing
 // held, but for one that has lost its trip and waits for another. One that was ridden
 // or missed is charged within an hour of its trip's end, one that was cancelled at a
 // cost within an hour of that. It returns a sentence for each that disagrees.
@@ -92,12 +92,12 @@ func (s *Service) PaymentsAgree(ctx context.Context) (lines []string, err error)
 	err = s.db.Read(ctx).Raw(`SELECT o.id, o.status, COALESCE(p.status, 'missing') AS payment
 		FROM orders o LEFT JOIN payments p ON p.order_id = o.id LEFT JOIN trips t ON t.id = o.trip_id
 		WHERE p.order_id IS NULL
-			OR (o.status IN ('confirmed', 'riding') AND p.status <> 'held')
-			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held'))
-			OR (o.status = 'matching' AND p.status <> CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END)
-			OR (o.status IN ('cancelled', 'expired') AND o.cancel_fee = 0 AND p.status NOT IN ('none', 'voided'))
+			OR (o.status IN ('confirmed', 'riding') AND p.status NOT IN ('held', 'lapsed'))
+			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held', 'lapsed'))
+			OR (o.status = 'matching' AND p.status NOT IN ('lapsed', CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END))
+			OR (o.status IN ('cancelled', 'expired') AND o.cancel_fee = 0 AND p.status NOT IN ('none', 'voided', 'lapsed'))
 			OR ((o.status IN ('completed', 'no_show') OR o.cancel_fee > 0)
-				AND p.status NOT IN ('captured', 'owed', 'refunding', 'refunded') AND NOT (p.status = 'held' AND (
+				AND p.status NOT IN ('captured', 'owed', 'refunding', 'refunded') AND NOT (p.status IN ('held', 'lapsed') AND (
 					(o.cancel_fee > 0 AND o.changed_at > @since)
 					OR (o.cancel_fee = 0 AND (t.status IS NULL OR t.status <> 'completed' OR t.changed_at > @since)))))`,
 		sql.Named("since", s.clock.Now().Add(-settledWithin))).Scan(&rows).Error
