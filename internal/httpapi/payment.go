@@ -35,7 +35,9 @@ type meansOut struct {
 	PayoutAccount string `json:"payout_account"`
 }
 
-func meansOf(m pay.Means) meansOut { return meansOut{m.Payer.Customer, m.Payer.Method, m.PayoutAccount} }
+func meansOf(m pay.Means) meansOut {
+	return meansOut{m.Payer.Customer, m.Payer.Method, m.PayoutAccount}
+}
 
 func (s *Server) getMeans(c *gin.Context) {
 	m, err := s.Payments.Means(c.Request.Context(), who(c).UserID)

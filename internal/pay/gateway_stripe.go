@@ -281,9 +281,9 @@ func stripeError(err error) error {
 	case !errors.As(err, &e):
 		var named *url.Error
 		if errors.As(err, &named) {
-			err = named.Err
+			return unavailable("cannot be reached", named.Err)
 		}
-		return unavailable("cannot be reached", err)
+		return unavailable("gives an answer that cannot be read", nil)
 	case e.Type == stripe.ErrorTypeCard:
 		return declined(cmp.Or(string(e.DeclineCode), string(e.Code), "card"))
 	case e.HTTPStatusCode == http.StatusTooManyRequests, e.HTTPStatusCode == http.StatusConflict, e.HTTPStatusCode >= http.StatusInternalServerError:

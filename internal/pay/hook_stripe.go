@@ -28,7 +28,7 @@ func (g *Stripe) Read(h http.Header, body []byte) (Event, error) {
 	if webhook.ValidatePayloadIgnoringTolerance(body, signature, g.config.WebhookSecret) != nil {
 		return Event{}, ErrSignature
 	}
-	if err := checkSignedAt(signedAt(signature), g.clock.Now()); err != nil {
+	if err := checkSignedAt(signatureTime(signature), g.clock.Now()); err != nil {
 		return Event{}, err
 	}
 	var in stripe.Event
@@ -44,8 +44,8 @@ func (g *Stripe) Read(h http.Header, body []byte) (Event, error) {
 	return e, nil
 }
 
-// signedAt returns the time in a signature that was found to be good.
-func signedAt(signature string) time.Time {
+// signatureTime returns the time in a signature that was found to be good.
+func signatureTime(signature string) time.Time {
 	for part := range strings.SplitSeq(signature, ",") {
 		if text, ok := strings.CutPrefix(part, "t="); ok {
 			n, _ := strconv.ParseInt(text, 10, 64)

@@ -48,10 +48,14 @@ func (s *Service) undecided(ctx context.Context, err error, key string, subject 
 		return err
 	}
 	waited := s.clock.Now().Sub(since)
-	if limit > 0 && waited >= limit {
-		return jobs.Fail(ErrUnanswered)
+	wait := min(max(waited, firstLook), lastLook)
+	if limit > 0 {
+		if waited >= limit {
+			return jobs.Fail(ErrUnanswered)
+		}
+		wait = min(wait, limit-waited)
 	}
-	return jobs.Release(min(max(waited, firstLook), lastLook), ErrPending.Error())
+	return jobs.Release(wait, ErrPending.Error())
 }
 
 // waiting writes down that a job waits for the command's outcome, and returns since when.
