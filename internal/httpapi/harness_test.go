@@ -73,8 +73,12 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stripe, err := pay.NewStripe(pay.StripeConfig{URL: "http://127.0.0.1:1", Key: "sk_test_1", WebhookSecret: hookSecret}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	payments := pay.New(pay.Deps{
-		DB: w.DB, Queue: w.Client, Gateway: w.gateway, Hooks: map[string]pay.Hook{pay.SignedHook: signed}, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
+		DB: w.DB, Queue: w.Client, Gateway: w.gateway, Hooks: map[string]pay.Hook{pay.SignedHook: signed, pay.StripeHook: stripe}, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
