@@ -71,8 +71,8 @@ type command struct {
 // Hold implements Gateway.
 func (g *Signed) Hold(ctx context.Context, r Reservation) (string, error) {
 	ref, err := g.send(ctx, command{Command: "hold", Key: r.Key, Amount: r.Amount, Currency: money.Currency, Customer: r.Payer.Customer, Method: r.Payer.Method})
-	if err == nil && (ref == "" || len(ref) > 100) {
-		return "", refused("its name for the hold has none or more than 100 characters")
+	if err == nil && (ref == "" || !goodName.MatchString(ref)) {
+		return "", refused("its name for the hold is none")
 	}
 	return ref, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"time"
 
 	"github.com/spotpool/spotpool/internal/db"
@@ -110,5 +111,13 @@ func (s *Service) Receive(ctx context.Context, source string, h http.Header, bod
 
 // fits reports whether the event can be kept.
 func (e Event) fits() bool {
-	return e.EventID != "" && len(e.EventID) <= 100 && len(e.Name) <= 64 && len(e.IdemKey) <= 100 && len(e.Ref) <= 100
+	for _, text := range []string{e.EventID, e.Name, e.IdemKey, e.Ref} {
+		if !goodName.MatchString(text) {
+			return false
+		}
+	}
+	return e.EventID != "" && len(e.Name) <= 64
 }
+
+// goodName is what gateways may call things.
+var goodName = regexp.MustCompile(`^[!-~]{0,100}$`)

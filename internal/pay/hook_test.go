@@ -28,7 +28,8 @@ type till struct {
 	said    *lines
 }
 
-func newTill(t *testing.T) *till {
+// newTill returns one whose calls to the gateway go through the middleware given, or a breaker.
+func newTill(t *testing.T, around ...jobs.Middleware) *till {
 	t.Helper()
 	h := jobstest.NewSync(t)
 	x := &till{t: t, queue: h, gateway: paytest.New(t, gatewaySecret), said: &lines{}}
@@ -38,7 +39,10 @@ func newTill(t *testing.T) *till {
 		DB: h.DB, Queue: h.Client, Gateway: g, Hooks: map[string]Hook{SignedHook: g}, Clock: h.Clock, Zone: time.UTC, FeePercent: 20,
 		Log: slog.New(slog.NewTextHandler(x.said, nil)),
 	})
-	x.Register(h.Registry)
+	if len(around) == 0 {
+		around = append(around, gatewayBreaker())
+	}
+	x.register(h.Registry, around[0])
 	x.gateway.Tell(hookServer(t, x.Service))
 	return x
 }
@@ -366,6 +370,7 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 	x := newTill(t)
 	body := []byte(`{"id":"a","type":"hold.done","key":"hold:1"}`)
 	now := x.clock.Now()
+	const strange = `{"id":"事件","type":"hold.done","key":"hold:1"}`
 	good := paytest.Signature(body, gatewaySecret, now)
 	for name, c := range map[string]struct {
 		body, signature string
@@ -380,6 +385,7 @@ func TestForgedWebhooksAreRefused(t *testing.T) {
 		"old":              {string(body), paytest.Signature(body, gatewaySecret, now.Add(-signedWithin-time.Second)), ErrSignatureOld},
 		"of tomorrow":      {string(body), paytest.Signature(body, gatewaySecret, now.Add(signedWithin+time.Second)), ErrSignatureOld},
 		"signed noise":     {"noise", paytest.Signature([]byte("noise"), gatewaySecret, now), ErrUnreadable},
+		"strange letters":  {strange, paytest.Signature([]byte(strange), gatewaySecret, now), ErrUnreadable},
 		"nothing said":     {"{}", paytest.Signature([]byte("{}"), gatewaySecret, now), ErrUnreadable},
 	} {
 		err := x.Receive(t.Context(), SignedHook, http.Header{SignatureHeader: {c.signature}}, []byte(c.body))

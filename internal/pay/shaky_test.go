@@ -86,10 +86,7 @@ func (g *shaky) Payout(ctx context.Context, r Remittance) error {
 func TestTheBooksAgreeWithTheGateway(t *testing.T) {
 	h := jobstest.NewSync(t)
 	s := New(Deps{DB: h.DB, Queue: h.Client, Clock: h.Clock, Zone: time.UTC, FeePercent: 20, Log: slog.New(slog.DiscardHandler)})
-	jobs.Handle(h.Registry, holdKind, s.hold)
-	jobs.Handle(h.Registry, voidKind, s.void)
-	jobs.Handle(h.Registry, refundKind, s.refund)
-	s.registerSettlements(h.Registry, func(next jobs.Handler) jobs.Handler { return next }) // outages are not throttled here
+	s.register(h.Registry, func(next jobs.Handler) jobs.Handler { return next }) // outages are not throttled here
 	books := func(account string) (sum money.Amount) {
 		inTx(t, h.DB, func(tx *db.Tx) (err error) {
 			sum, err = balance(tx, account)

@@ -47,8 +47,14 @@ func Hold(order uuid.UUID) jobs.Job { return holdKind.New(orderArgs{order}) }
 func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
 
 // Register attaches the handlers of this package's jobs.
-func (s *Service) Register(r *jobs.Registry) {
-	gateway := jobs.ThrottleExceptions(jobs.NewBreaker("payment gateway", gatewayErrors, gatewayPause))
+func (s *Service) Register(r *jobs.Registry) { s.register(r, gatewayBreaker()) }
+
+func gatewayBreaker() jobs.Middleware {
+	return jobs.ThrottleExceptions(jobs.NewBreaker("payment gateway", gatewayErrors, gatewayPause))
+}
+
+// register attaches the handlers, with the middleware around those that call the gateway.
+func (s *Service) register(r *jobs.Registry, gateway jobs.Middleware) {
 	jobs.Handle(r, holdKind, s.hold, gateway)
 	jobs.Handle(r, voidKind, s.void, gateway)
 	jobs.OnFailed(r, voidKind, s.voidFailed)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -130,6 +131,20 @@ func (g *Gateway) Saw(key string) (Command, bool) {
 	defer g.mu.Unlock()
 	c, ok := g.commands[key]
 	return c, ok
+}
+
+// Pending returns the keys of the commands that were answered 202 and are not decided.
+func (g *Gateway) Pending() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var keys []string
+	for key, status := range g.outcomes {
+		if status == http.StatusAccepted {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // Decide says what becomes of a command that was answered 202, and tells it by webhook.
