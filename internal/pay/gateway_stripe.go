@@ -88,10 +88,7 @@ func (g *Stripe) Hold(ctx context.Context, r Reservation) (string, error) {
 // intent returns the intent of a hold, made now if there was none.
 func (g *Stripe) intent(ctx context.Context, r Reservation) (*stripe.PaymentIntent, error) {
 	if g.clock.Now().Sub(r.Since) > keyLife {
-		query := &stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{
-			Query: fmt.Sprintf("metadata['%s']:'%s'", keyName, r.Key), Limit: stripe.Int64(1),
-		}}
-		for pi, err := range g.api.V1PaymentIntents.Search(ctx, query) {
+		if pi, err := g.search(ctx, r.Key); pi != nil || err != nil {
 			return pi, stripeError(err)
 		}
 	}
@@ -109,6 +106,21 @@ func (g *Stripe) intent(ctx context.Context, r Reservation) (*stripe.PaymentInte
 		return g.api.V1PaymentIntents.Create(ctx, p)
 	})
 	return pi, stripeError(err)
+}
+
+// search returns the intent that was made under a key long ago, of several the one that
+// holds something, or nil.
+func (g *Stripe) search(ctx context.Context, key string) (found *stripe.PaymentIntent, err error) {
+	query := &stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: fmt.Sprintf("metadata['%s']:'%s'", keyName, key)}}
+	for pi, err := range g.api.V1PaymentIntents.Search(ctx, query) {
+		if err != nil {
+			return nil, err
+		}
+		if found == nil || pi.Status == stripe.PaymentIntentStatusRequiresCapture {
+			found = pi
+		}
+	}
+	return found, nil
 }
 
 // now returns an intent as it stands. Under a key Stripe repeats its first answer, which

@@ -33,11 +33,15 @@ func (g *Stripe) Read(h http.Header, body []byte) (Event, error) {
 	}
 	var in stripe.Event
 	var about stripeObject
-	if json.Unmarshal(body, &in) != nil || in.ID == "" || in.Data == nil || json.Unmarshal(in.Data.Raw, &about) != nil {
+	if json.Unmarshal(body, &in) != nil || in.ID == "" || in.Data == nil {
 		return Event{}, ErrUnreadable
 	}
+	err := json.Unmarshal(in.Data.Raw, &about)
 	e := Event{EventID: in.ID, Name: string(in.Type)}
 	e.Meaning, e.IdemKey, e.Ref = about.meaning(in.Type)
+	if err != nil && e.Meaning != Nothing { // other types may hold what they like
+		return Event{}, ErrUnreadable
+	}
 	if e.IdemKey == "" && e.Meaning != Contest && e.Meaning != Unasked {
 		e.Meaning = Nothing // of something else that the account is used for
 	}

@@ -95,8 +95,6 @@ func (s *Service) capture(ctx context.Context, a *jobs.Attempt, args captureArgs
 	switch {
 	case p.Status == Captured || p.Status == Refunding || p.Status == Refunded:
 		return nil
-	case p.Status == Lapsed:
-		return final(ErrDeclined)
 	case !p.Status.Can(Captured):
 		return final(ErrClosed)
 	case args.Amount <= 0 || args.Amount > p.Amount:

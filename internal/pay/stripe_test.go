@@ -191,6 +191,7 @@ func TestStripesEvents(t *testing.T) {
 		{"refund.created", `{"id":"re_1","payment_intent":"pi_1","metadata":{"spotpool_key":"refund:o1"}}`, Event{"", Nothing, "", "", ""}},
 		{"refund.created", `{"id":"re_1","payment_intent":"pi_1"}`, Event{"", Unasked, "", "", "pi_1"}},
 		{"charge.dispute.created", `{"id":"dp_1","payment_intent":"pi_1"}`, Event{"", Contest, "", "", "pi_1"}},
+		{"v2.odd", `{"status":{},"payment_intent":7}`, Event{"", Nothing, "", "", ""}},
 		{"customer.created", `{"id":"cus_1"}`, Event{"", Nothing, "", "", ""}},
 	} {
 		body := []byte(`{"id":"evt_1","object":"event","type":"` + c.kind + `","data":{"object":` + c.object + `}}`)
@@ -200,6 +201,7 @@ func TestStripesEvents(t *testing.T) {
 			t.Errorf("%s %s: %+v, %v; want %+v", c.kind, c.object, got, err, c.want)
 		}
 	}
+	odd := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","data":{"object":{"payment_intent":7}}}`)
 	body := []byte(`{"id":"evt_1","object":"event","type":"customer.created","data":{"object":{}}}`)
 	for name, c := range map[string]struct {
 		h    http.Header
@@ -212,6 +214,7 @@ func TestStripesEvents(t *testing.T) {
 		"old":            {stripeSigned(body, "whsec_fake", now.Now().Add(-signedWithin-time.Second)), body, ErrSignatureOld},
 		"of tomorrow":    {stripeSigned(body, "whsec_fake", now.Now().Add(signedWithin+time.Second)), body, ErrSignatureOld},
 		"noise":          {stripeSigned([]byte("noise"), "whsec_fake", now.Now()), []byte("noise"), ErrUnreadable},
+		"no intent":      {stripeSigned(odd, "whsec_fake", now.Now()), odd, ErrUnreadable},
 		"no event":       {stripeSigned([]byte("{}"), "whsec_fake", now.Now()), []byte("{}"), ErrUnreadable},
 	} {
 		_, err := g.Read(c.h, c.body)

@@ -154,7 +154,7 @@ func (g *Gateway) Decide(key string, done bool) {
 	if done {
 		g.outcomes[key] = g.carryOut(c)
 	} else {
-		g.outcomes[key], how = http.StatusPaymentRequired, "declined"
+		g.outcomes[key], how = g.decline(c), "declined"
 	}
 	e := g.event(c.Command+"."+how, key)
 	g.mu.Unlock()
@@ -256,7 +256,7 @@ func (g *Gateway) take(c Command) (status int, early map[string]any) {
 	moves := c.Command == "hold" || c.Command == "capture"
 	switch {
 	case g.mode == Declines && moves:
-		status = http.StatusPaymentRequired
+		status = g.decline(c)
 	case g.mode == Later:
 		status = http.StatusAccepted
 	case g.mode == Early:
@@ -270,6 +270,14 @@ func (g *Gateway) take(c Command) (status int, early map[string]any) {
 		return 0, nil
 	}
 	return status, nil
+}
+
+// decline ends the hold of a capture: nothing can be taken of it any more.
+func (g *Gateway) decline(c Command) int {
+	if h := g.holds[strings.TrimPrefix(c.Ref, "h-")]; c.Command == "capture" && h != nil {
+		h.state = "voided"
+	}
+	return http.StatusPaymentRequired
 }
 
 // carryOut does what a command says and returns the status that says so.
