@@ -14,6 +14,7 @@ import {Trip, Trips} from './trips.js';
 import {Inbox} from './inbox.js';
 import {OrderForm, TripForm, useDraft} from './forms.js';
 import {MapView} from './map.js';
+import {Pace} from './pace.js';
 
 // What each role may see and do: its views, the first one when the address names none.
 const views = {
@@ -106,6 +107,7 @@ function Top({role, online, switcher, onLeave}) {
   return html`<header class="top">
     <a class="brand" href="#"><img src="/assets/favicon.svg" alt="" width="28" height="28" /> Spotpool <span lang="zh">现货拼车</span></a>
     <span class="spring"></span>
+    <${Pace} />
     <span class=${`live ${online ? 'on' : ''}`} role="status">${online ? t('live') : t('offline')}</span>
     <span class="pill">${t(`role.${role}`)}</span>
     ${switcher}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
@@ -47,10 +48,10 @@ func Hold(order uuid.UUID) jobs.Job { return holdKind.New(orderArgs{order}) }
 func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
 
 // Register attaches the handlers of this package's jobs.
-func (s *Service) Register(r *jobs.Registry) { s.register(r, gatewayBreaker()) }
+func (s *Service) Register(r *jobs.Registry) { s.register(r, gatewayBreaker(s.clock)) }
 
-func gatewayBreaker() jobs.Middleware {
-	return jobs.ThrottleExceptions(jobs.NewBreaker("payment gateway", gatewayErrors, gatewayPause))
+func gatewayBreaker(c clock.Clock) jobs.Middleware {
+	return jobs.ThrottleExceptions(jobs.NewBreaker(c, "payment gateway", gatewayErrors, gatewayPause))
 }
 
 // register attaches the handlers, with the middleware around those that call the gateway.

@@ -39,7 +39,7 @@ func newTill(t *testing.T, around ...jobs.Middleware) *till {
 		Log: slog.New(slog.NewTextHandler(x.said, nil)),
 	})
 	if len(around) == 0 {
-		around = append(around, gatewayBreaker())
+		around = append(around, gatewayBreaker(h.Clock))
 	}
 	x.register(h.Registry, around[0])
 	x.gateway.Tell(hookServer(t, x.Service))
