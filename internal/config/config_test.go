@@ -187,6 +187,17 @@ func TestGatewaysNeedTheirKeys(t *testing.T) {
 	}
 }
 
+// The signatures of a gateway's webhooks are of the wall's time.
+func TestNoGatewayBesideAFastClock(t *testing.T) {
+	s := Settings{SMS: LogSMS, PayGateway: WebhookPay}
+	if err := s.CheckSpeed(20); err == nil || !strings.Contains(err.Error(), "--pay-gateway sandbox") {
+		t.Errorf("20× beside a gateway: %v", err)
+	}
+	if err := s.CheckSpeed(1); err != nil {
+		t.Errorf("1× beside a gateway: %v", err)
+	}
+}
+
 func TestQueueTargets(t *testing.T) {
 	s := Settings{QueueRedis: "sms=redis://:p=w@one:6379/2, low=redis-sentinel://h1:1,h2:2/0?master=m"}
 	got, err := s.QueueTargets()
