@@ -146,6 +146,7 @@ const words = {
   'payment.captured': ['charged', '已扣款'],
   'payment.owed': ['owed', '待补缴'],
   'payment.voided': ['hold released', '预授权已撤销'],
+  'payment.lapsed': ['hold lapsed', '预授权已失效'],
   'payment.refunding': ['being refunded', '退款中'],
   'payment.refunded': ['refunded', '已退款'],
 

@@ -84,6 +84,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	if err != nil {
 		return nil, err
 	}
+	gateway, hooks, err := payGateway(s, a.clock)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := a.openRedis()
 	if err != nil {
 		return nil, err
@@ -114,8 +118,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		Roomier: live.Roomier(), Completed: order.SettleTrip,
 	})
 	a.payments = pay.New(pay.Deps{
-		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
-		Gateway: pay.Sandbox{Latency: s.SandboxLatency, DeclinePercent: s.SandboxDecline, OutagePercent: s.SandboxOutage},
+		DB: a.db, Queue: queue, Gateway: gateway, Hooks: hooks, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
 	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
@@ -148,7 +151,8 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
-		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly(), a.orders.Abandoned()))
+		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.payments.Pruning(),
+		a.trips.Nightly(), a.orders.Abandoned()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
 	}, func() float64 { return float64(a.board.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{

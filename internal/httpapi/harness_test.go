@@ -24,7 +24,6 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/match"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
@@ -34,7 +33,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testSecret = "a secret for tests only"
+const (
+	testSecret = "a secret for tests only"
+	hookSecret = "what the payment gateway signs with"
+)
 
 // maxOrders is how many orders a rider of a world may hold.
 const maxOrders = 3
@@ -68,8 +70,16 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		Travel: travel, DefaultDetour: trip.DefaultDetour, NoShowWait: noShowWait,
 		Roomier: match.WakeWaiting, Completed: order.SettleTrip,
 	})
+	signed, err := pay.NewSigned("http://127.0.0.1:1", hookSecret, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stripe, err := pay.NewStripe(pay.StripeConfig{URL: "http://127.0.0.1:1", Key: "sk_test_1", WebhookSecret: hookSecret}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	payments := pay.New(pay.Deps{
-		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
+		DB: w.DB, Queue: w.Client, Gateway: w.gateway, Hooks: map[string]pay.Hook{pay.SignedHook: signed, pay.StripeHook: stripe}, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
@@ -120,11 +130,11 @@ type gateway struct {
 	declines atomic.Bool
 }
 
-func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+func (g *gateway) Hold(ctx context.Context, r pay.Reservation) (string, error) {
 	if g.declines.Load() {
 		return "", pay.ErrDeclined
 	}
-	return g.Sandbox.Hold(ctx, key, amount)
+	return g.Sandbox.Hold(ctx, r)
 }
 
 // user is someone who calls the API; the zero user has not signed in.

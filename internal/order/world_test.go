@@ -18,7 +18,6 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/match"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/pay"
 	"github.com/spotpool/spotpool/internal/rating"
@@ -381,7 +380,7 @@ type gateway struct {
 	voids    atomic.Int32
 }
 
-func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+func (g *gateway) Hold(ctx context.Context, r pay.Reservation) (string, error) {
 	if g.meets != nil {
 		goOn := make(chan struct{})
 		g.meets <- goOn
@@ -391,10 +390,10 @@ func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (st
 		return "", pay.ErrDeclined
 	}
 	g.holds.Add(1)
-	return g.Sandbox.Hold(ctx, key, amount)
+	return g.Sandbox.Hold(ctx, r)
 }
 
-func (g *gateway) Void(ctx context.Context, key, ref string) error {
+func (g *gateway) Void(ctx context.Context, key string, r pay.Reservation, ref string) error {
 	g.voids.Add(1)
-	return g.Sandbox.Void(ctx, key, ref)
+	return g.Sandbox.Void(ctx, key, r, ref)
 }

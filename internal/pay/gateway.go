@@ -2,6 +2,7 @@ package pay
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"time"
@@ -13,53 +14,86 @@ import (
 )
 
 // Gateway moves riders' and drivers' money. A call that is repeated with the same
-// key has no further effect and gets the same answer. An error other than
-// ErrDeclined may pass.
+// key has no further effect and gets the same answer, or what has come of it since.
+//
+// ErrDeclined, ErrClosed, ErrAboveHold and ErrRefused are final. ErrPending says that
+// the gateway has yet to decide, and any other error that it may not have heard: the
+// call is made again later.
 type Gateway interface {
-	// Hold reserves amount under key and returns the gateway's name for the
-	// hold. It returns ErrDeclined when the gateway refuses for good.
-	Hold(ctx context.Context, key string, amount money.Amount) (ref string, err error)
+	// Hold reserves money and returns the gateway's name for the hold. It returns
+	// ErrDeclined when the gateway refuses for good.
+	Hold(ctx context.Context, r Reservation) (ref string, err error)
 
-	// Void releases what Hold reserved under key, and does nothing when it
-	// reserved nothing. ref is what Hold returned, empty when its answer never
-	// arrived. A Hold under the same key that arrives later is refused: it may
-	// have been on its way for long, and nobody would release it.
-	Void(ctx context.Context, key, ref string) error
+	// Void releases what Hold reserved for r, and does nothing when it reserved
+	// nothing. ref is what Hold returned, empty when its answer never arrived. A Hold
+	// of the same key that arrives later is refused: it may have been on its way for
+	// long, and nobody would release it. It returns ErrClosed when the money was taken.
+	Void(ctx context.Context, key string, r Reservation, ref string) error
 
-	// Capture takes amount of what is held as ref, at most all of it, and releases
-	// the rest. It returns ErrDeclined when nothing can be taken of it any more.
+	// Capture takes amount of what is held as ref and releases the rest. It returns
+	// ErrDeclined when nothing can be taken of it any more, and ErrAboveHold when
+	// less than amount is held.
 	Capture(ctx context.Context, key, ref string, amount money.Amount) error
 
 	// Refund gives amount of what was captured from ref back.
 	Refund(ctx context.Context, key, ref string, amount money.Amount) error
 
-	// Payout sends amount to a driver's account.
-	Payout(ctx context.Context, key string, driver uuid.UUID, amount money.Amount) error
+	// Payout sends a driver money.
+	Payout(ctx context.Context, r Remittance) error
+}
+
+// Reservation is what is to be held, and on whom.
+type Reservation struct {
+	Key    string
+	Amount money.Amount
+	Payer  Payer
+	Since  time.Time // before which the key was never used
+}
+
+// Payer is how the gateway knows who pays, and what with. Both are the gateway's own
+// names, such as "cus_…" and "pm_…": the number of a card never comes here.
+type Payer struct {
+	Customer string
+	Method   string // empty: the rider has named none
+}
+
+// Remittance is what is to be sent to a driver.
+type Remittance struct {
+	Key     string
+	Driver  uuid.UUID
+	Account string // the gateway's name for where the driver is paid; empty: the driver has named none
+	Amount  money.Amount
 }
 
 // Sandbox is a gateway without money behind it. It keeps no state: whether a
 // hold or a capture is declined follows from its key, so a repeat gets the same
 // answer in every process; outages come and go from call to call. Without money, a
-// hold that arrives after its void does no harm.
+// hold that arrives after its void does no harm, nor does the void of what was captured.
 type Sandbox struct {
 	Latency        time.Duration // how long each call takes
 	DeclinePercent int           // of holds, and of captures, 0 to 100
 	OutagePercent  int           // of calls, 0 to 100
 }
 
-// Hold implements Gateway.
-func (g Sandbox) Hold(ctx context.Context, key string, _ money.Amount) (string, error) {
-	if err := g.decide(ctx, key); err != nil {
+// Hold implements Gateway. The name it returns tells Capture how much is held.
+func (g Sandbox) Hold(ctx context.Context, r Reservation) (string, error) {
+	if err := g.decide(ctx, r.Key); err != nil {
 		return "", err
 	}
-	return "sandbox:" + key, nil
+	return fmt.Sprintf("sandbox:%d:%s", r.Amount, r.Key), nil
 }
 
 // Void implements Gateway.
-func (g Sandbox) Void(ctx context.Context, _, _ string) error { return g.travel(ctx) }
+func (g Sandbox) Void(ctx context.Context, _ string, _ Reservation, _ string) error {
+	return g.travel(ctx)
+}
 
 // Capture implements Gateway.
-func (g Sandbox) Capture(ctx context.Context, key, _ string, _ money.Amount) error {
+func (g Sandbox) Capture(ctx context.Context, key, ref string, amount money.Amount) error {
+	var held money.Amount
+	if n, _ := fmt.Sscanf(ref, "sandbox:%d:", &held); n == 1 && amount > held {
+		return ErrAboveHold
+	}
 	return g.decide(ctx, key)
 }
 
@@ -67,9 +101,7 @@ func (g Sandbox) Capture(ctx context.Context, key, _ string, _ money.Amount) err
 func (g Sandbox) Refund(ctx context.Context, _, _ string, _ money.Amount) error { return g.travel(ctx) }
 
 // Payout implements Gateway.
-func (g Sandbox) Payout(ctx context.Context, _ string, _ uuid.UUID, _ money.Amount) error {
-	return g.travel(ctx)
-}
+func (g Sandbox) Payout(ctx context.Context, _ Remittance) error { return g.travel(ctx) }
 
 // decide answers a call that may be declined.
 func (g Sandbox) decide(ctx context.Context, key string) error {
@@ -92,10 +124,22 @@ func (g Sandbox) travel(ctx context.Context) error {
 	case <-t.C:
 	}
 	if rand.IntN(100) < g.OutagePercent {
-		return fault.New(fault.Unavailable, "gateway_unavailable", "the payment gateway cannot be reached")
+		return unavailable("cannot be reached", nil)
 	}
 	return nil
 }
+
+// unavailable returns the error for a gateway that does not do its work. cause must
+// hold no personal data.
+func unavailable(why string, cause error) error {
+	return fault.Wrap(cause, fault.Unavailable, "gateway_unavailable", "the payment gateway %s", why)
+}
+
+// refused is ErrRefused with the gateway's own word for why.
+func refused(code string) error { return fmt.Errorf("%w (%s)", ErrRefused, code) }
+
+// declined is ErrDeclined with the gateway's own word for why.
+func declined(code string) error { return fmt.Errorf("%w (%s)", ErrDeclined, code) }
 
 // percentile maps key evenly onto 0 to 99.
 func percentile(key string) int {
