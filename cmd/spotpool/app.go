@@ -44,6 +44,7 @@ type app struct {
 	trips    *trip.Service
 	payments *pay.Service
 	orders   *order.Service
+	notices  *notify.Service
 	board    *match.Board
 	api      *httpapi.Server
 	worker   *jobs.Worker
@@ -75,6 +76,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		return nil, err
 	}
 	providers, err := smsProviders(s, a.clock, log)
+	if err != nil {
+		return nil, err
+	}
+	quiet, lang, err := manners(s)
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +125,15 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		DB: a.db, Board: a.board, Trips: a.trips, Orders: a.orders, Queue: queue, Locks: jobs.NewLocker(a.system.Redis()),
 		Live: live, Clock: a.clock, Log: log,
 	})
-	notices := notify.New(notify.Deps{
+	a.notices = notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
-		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone,
+		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, Lang: lang, Quiet: quiet,
 		Metrics: notify.NewMetrics(a.registry), SMSPerSecond: s.SMSPerSecond, SMSPerDay: s.SMSPerDay,
 	})
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
 		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
-		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: notices, Hub: a.hub,
+		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Notices: a.notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 
@@ -137,7 +142,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	matcher.Register(handlers)
 	a.payments.Register(handlers)
 	a.orders.Register(handlers)
-	notices.Register(handlers)
+	a.notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, weights,
 		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))

@@ -113,6 +113,7 @@ func (a *app) rules() []rule {
 		{"ledger agrees with payments", a.payments.LedgerAgrees},
 		{"payments agree with orders", a.orders.PaymentsAgree},
 		{"no money stuck", a.payments.MoneyStuck},
+		{"no rider told twice of one event", a.notices.ToldTwice},
 		{"no flow stuck", queue.StuckFlows},
 		{"batch counts agree with their jobs", queue.BatchCounts},
 	}

@@ -292,7 +292,18 @@ func (w *world) awaitOrder(u user, o orderOut, what string, fits func(orderOut) 
 // confirmed waits until the order is confirmed and its flow has ended.
 func (w *world) confirmed(u user, o orderOut) orderOut {
 	w.t.Helper()
-	return w.awaitOrder(u, o, "confirmed", func(o orderOut) bool { return o.Status == order.Confirmed && o.Flow.State == "done" })
+	o = w.awaitOrder(u, o, "confirmed", func(o orderOut) bool { return o.Status == order.Confirmed && o.Flow.State == "done" })
+	w.Await("everyone to be told", func() bool { return w.undone("notify:send") == 0 })
+	return o
+}
+
+// undone returns how many jobs of a kind have not ended.
+func (w *world) undone(kind string) (n int) {
+	w.t.Helper()
+	if err := w.DB.Read(w.t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND kind = ?", kind).Scan(&n).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // seeTrip reads a trip as u sees it.

@@ -109,6 +109,7 @@ func (s *Server) routes() {
 	}
 	in.POST("/trips/:id/position", s.post(s.position))
 	in.GET("/trips/:id/events", s.tripEvents)
+	in.GET("/trips/:id/notices", s.tripNotices)
 	in.POST("/quotes", s.write(s.quote))
 	in.POST("/orders", s.write(s.placeOrder))
 	in.GET("/orders", s.listOrders)
@@ -121,6 +122,7 @@ func (s *Server) routes() {
 	in.GET("/me/preferences", s.getPreferences)
 	in.PUT("/me/preferences", s.write(s.putPreferences))
 	in.POST("/broadcasts", operators, s.write(s.announce))
+	in.GET("/broadcasts", operators, s.listBroadcasts)
 	in.GET("/broadcasts/:id", operators, one(s, notify.ErrNoBroadcast, s.Notices.Broadcast, broadcastOf))
 	in.POST("/broadcasts/:id/cancel", operators, s.write(s.callOff))
 	in.GET("/drivers/me/statement", drivers, s.getStatement)

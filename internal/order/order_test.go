@@ -60,7 +60,7 @@ func TestStatusSets(t *testing.T) {
 }
 
 func TestFulfilReadsAsASentence(t *testing.T) {
-	const want = "match:find_trip → pay:hold → order:confirm → (notify:send | notify:send | notify:send), or else order:give_up"
+	const want = "match:find_trip → pay:hold → order:confirm, or else order:give_up"
 	if got := Fulfil(uuid.New(), noon).String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
-	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -86,8 +85,6 @@ func (s *Service) searchAgain(tx *db.Tx, o Order) error {
 	if _, err := s.trips.RemoveOrder(tx, o.TripID.UUID, o.ID); err != nil {
 		return err
 	}
-	if _, err := s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, until)); err != nil {
-		return err
-	}
-	return s.queue.Dispatch(tx, notify.Rider(o.ID, notify.Rematching))
+	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, until))
+	return err
 }

@@ -60,7 +60,7 @@ func newWorldWith(t *testing.T, how match.Live) *world {
 		Locks: jobs.NewLocker(w.h.System.Redis()), Live: how, Clock: w.clock, Log: quiet,
 	})
 	w.notices = notify.New(notify.Deps{
-		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, People: everyone{}, Hub: notify.NewHub(w.h.System.Redis(), quiet), Clock: w.clock, Zone: time.UTC,
 	})
 	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
@@ -285,7 +285,7 @@ func (w *world) holds() (goOn chan struct{}) {
 func (w *world) audited() {
 	w.t.Helper()
 	for _, rule := range []func(context.Context) ([]string, error){
-		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.payments.MoneyStuck, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.payments.LedgerAgrees, w.payments.MoneyStuck, w.notices.ToldTwice, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
 	} {
 		if lines, err := rule(w.t.Context()); len(lines) > 0 || err != nil {
 			w.t.Errorf("audit: %v, %v", lines, err)
@@ -303,6 +303,17 @@ func (riders) Lock(tx *db.Tx, id uuid.UUID) error {
 		err = errors.New("no such rider")
 	}
 	return err
+}
+
+// everyone has a number.
+type everyone struct{}
+
+func (everyone) Contacts(_ context.Context, users ...uuid.UUID) (map[uuid.UUID]notify.Contact, error) {
+	found := map[uuid.UUID]notify.Contact{}
+	for _, user := range users {
+		found[user] = notify.Contact{Phone: "+86 " + user.String()}
+	}
+	return found, nil
 }
 
 // live counts what was published.
