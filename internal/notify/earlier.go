@@ -41,7 +41,7 @@ func (s *Service) registerEarlier(r *jobs.Registry) {
 		if why := moot(Late, ride, uuid.Nil); why != "" {
 			return jobs.Skip(why)
 		}
-		letters, err := s.letters(ctx, ride, []part{{ToRider, Late}}, aboutTimes(args.Order, args.Version))
+		letters, err := s.letters(ctx, ride, []part{{ToRider, Late}}, aboutTimes(args.Order, ride.TripID, args.Version))
 		if err != nil {
 			return err
 		}

@@ -130,6 +130,6 @@ func aboutRide(order, trip uuid.UUID) uuid.UUID {
 
 // aboutTimes returns what the notice of an order's new times is about: the version of
 // its trip with which they came.
-func aboutTimes(order uuid.UUID, version int) uuid.UUID {
-	return uuid.NewSHA1(order, []byte("retimed "+strconv.Itoa(version)))
+func aboutTimes(order, trip uuid.UUID, version int) uuid.UUID {
+	return uuid.NewSHA1(order, []byte("retimed "+strconv.Itoa(version)+" of "+trip.String()))
 }

@@ -154,7 +154,9 @@ type phone struct {
 	keys  []string
 	again []bool
 	out   error // of the provider
-	calls int
+
+	refuse map[string]error // by number
+	calls  int
 }
 
 func (p *phone) Text(_ context.Context, m SMS) error {
@@ -163,6 +165,9 @@ func (p *phone) Text(_ context.Context, m SMS) error {
 	p.again = append(p.again, m.Again)
 	if p.calls++; p.out != nil {
 		return p.out
+	}
+	if err := p.refuse[m.Phone]; err != nil {
+		return err
 	}
 	p.texts = append(p.texts, m.Phone+": "+m.Text)
 	p.keys = append(p.keys, m.Key)

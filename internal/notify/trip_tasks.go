@@ -27,7 +27,7 @@ func (e TripEvent) tags() []string { return []string{"trip:" + e.Trip.String()} 
 // about returns what the notice of an order's rider is about.
 func (e TripEvent) about(order uuid.UUID) uuid.UUID {
 	if e.Event == Late {
-		return aboutTimes(order, e.Number)
+		return aboutTimes(order, e.Trip, e.Number)
 	}
 	return aboutRide(order, e.Trip)
 }
