@@ -59,9 +59,11 @@ export function MapView({orders, trips, ready, shown, car, draft}) {
     const {origin, destination} = places;
     ends.clearLayers();
     if (origin && destination) line([origin, destination], 'wish').addTo(ends);
+    const radius = Number(draft?.origin.radius);
+    if (origin && radius > 0) L.circle(origin, {radius, className: 'wish area', interactive: false}).addTo(ends);
     if (origin) dot(origin, 'from', 9).bindTooltip(t('from')).addTo(ends);
     if (destination) dot(destination, 'dest', 9).bindTooltip(t('destination')).addTo(ends);
-  }, [JSON.stringify(places)]);
+  }, [JSON.stringify(places), draft?.origin.radius]);
 
   return html`<div class=${`map ${draft ? 'picking' : ''} ${shown ? 'focused' : ''}`} role="region" aria-label=${t('map')}>
     <div class="canvas" ref=${box}></div>
@@ -121,6 +123,9 @@ const draw = {
     line([order.origin, order.destination], 'wish').addTo(group);
     dot(order.origin, 'from', 8).bindTooltip(place(order.origin)).addTo(group);
     dot(order.destination, 'dest', 8).bindTooltip(place(order.destination)).addTo(group);
+  },
+  broadcasts(broadcast, group) {
+    L.circle(broadcast.center, {radius: broadcast.radius_metres, className: 'wish area', interactive: false}).addTo(group);
   },
 };
 

@@ -6,6 +6,7 @@ import {clock, endOf, minutes, place, short} from './format.js';
 import {Driving} from './driving.js';
 import {coalesce} from './list.js';
 import {listen} from './live.js';
+import {Told} from './told.js';
 import {t} from './i18n.js';
 
 // underWay tells whether a trip still lies ahead or is being driven.
@@ -71,6 +72,7 @@ export function Trip({api, id, version, seesOrders, onChange, onShow, onCar}) {
     ${trip && html`<${Facts} trip=${trip} />`}
     ${trip && !over && html`<${Driving} ...${{api, path, trip}} onDone=${setTrip} />`}
     ${trip && html`<${Plan} trip=${trip} seesOrders=${seesOrders} />`}
+    ${trip && html`<${Told} ...${{api, path, over}} />`}
   </article>`;
 }
 

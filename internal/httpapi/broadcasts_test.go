@@ -31,6 +31,7 @@ func (w *world) broadcastRequests(operator user) []question {
 	}
 	return []question{
 		{operator, "POST", "/v1/broadcasts", broadcastBody(), http.StatusAccepted},
+		{operator, "GET", "/v1/broadcasts", nil, http.StatusOK},
 		{operator, "GET", path, nil, http.StatusOK},
 		{operator, "POST", path + "/cancel", object{}, http.StatusOK},
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -48,6 +49,7 @@ type world struct {
 	api     *Server
 	gateway *gateway
 	texts   chan string // the SMS that were sent, as "phone text"
+	refused sync.Map    // the errors for numbers that get none
 	phones  atomic.Int64
 }
 
@@ -80,7 +82,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	})
 	notices := notify.New(notify.Deps{
 		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, People: accounts,
-		SMS: []notify.Provider{{Name: "test", Texter: texter(w.texts)}}, Hub: hub, Box: box, Clock: now, Zone: time.UTC,
+		SMS: []notify.Provider{{Name: "test", Texter: texter{w}}}, Hub: hub, Box: box, Clock: now, Zone: time.UTC,
 	})
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
@@ -104,11 +106,14 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 // run runs a worker for all queues until the test ends.
 func (w *world) run() { w.Work(allQueues...) }
 
-// texter hands over each SMS.
-type texter chan string
+// texter hands over each SMS, unless its number is refused.
+type texter struct{ w *world }
 
 func (c texter) Text(_ context.Context, m notify.SMS) error {
-	c <- m.Phone + " " + m.Text
+	if err, ok := c.w.refused.Load(m.Phone); ok {
+		return err.(error)
+	}
+	c.w.texts <- m.Phone + " " + m.Text
 	return nil
 }
 
