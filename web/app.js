@@ -98,7 +98,7 @@ function Home({who, switcher, onLeave}) {
         ${view === 'new-order' && html`<${OrderForm} ...${{api, draft}} onDone=${opened(orders, 'orders')} />`}
         ${view === 'new-trip' && html`<${TripForm} ...${{api, draft}} onDone=${opened(trips, 'trips')} />`}
         ${view === 'inbox' && html`<${Inbox} api=${api} list=${notices} seesOrders=${mine.includes('orders')} />`}
-        ${view === 'broadcasts' && html`<${Broadcasts} ...${{api, draft}} onShow=${show('broadcasts')} />`}
+        ${view === 'broadcasts' && html`<${Broadcasts} ...${{api, draft}} />`}
       </main>
       <${MapView} orders=${orders.items} trips=${trips.items} ready=${orders.loaded && trips.loaded} shown=${shown} car=${car} draft=${drafting ? draft : null} />
     </div>

@@ -10,7 +10,7 @@ import {t} from './i18n.js';
 const longest = 300; // characters
 const lookEvery = {sending: 1000, over: 15_000}; // ms
 
-export function Broadcasts({api, draft, onShow}) {
+export function Broadcasts({api, draft}) {
   const [every, setEvery] = useState(lookEvery.over);
   const list = useList(api, '/v1/broadcasts', every);
   const sending = list.items.some(b => b.state === 'sending' || !b.finished_at);
@@ -20,7 +20,7 @@ export function Broadcasts({api, draft, onShow}) {
     <h3>${t('broadcasts')}</h3>
     <${Trouble} problem=${list.problem} />
     <${Empty} list=${list}>${t('noBroadcasts')}<//>
-    <ul class="rows">${list.items.map(b => html`<li key=${b.id}><${Row} api=${api} of=${b} onDone=${list.refresh} onShow=${onShow} /></li>`)}</ul>
+    <ul class="rows">${list.items.map(b => html`<li key=${b.id}><${Row} api=${api} of=${b} onDone=${list.refresh} /></li>`)}</ul>
     <${More} list=${list} />
   </section>`;
 }
@@ -28,9 +28,8 @@ export function Broadcasts({api, draft, onShow}) {
 // Form asks for a text, a place and how far around it.
 function Form({api, draft, onDone}) {
   const [text, setText] = useState('');
-  const radius = draft.origin.radius;
-  const setRadius = value => draft.set('origin', {radius: value});
-  useEffect(() => { if (!radius) setRadius('3000'); }, [radius]);
+  const [radius, setRadius] = useState('3000');
+  useEffect(() => { if (draft.origin.radius !== radius) draft.set('origin', {radius}); }, [draft.origin.radius, radius]); // for the map
   useEffect(() => { if (draft.next !== 'origin') draft.aim('origin'); }, [draft.next]); // a click moves the one place
   const send = useSubmit(async () => {
     await api.post('/v1/broadcasts', {text, center: placesOf(draft).origin, radius_metres: Number(radius)});
@@ -52,14 +51,14 @@ function Form({api, draft, onDone}) {
 }
 
 // Row is one broadcast; while it is being sent, with a bar and a button that ends it.
-function Row({api, of: b, onDone, onShow}) {
+function Row({api, of: b, onDone}) {
   const cancel = useSubmit(async () => {
     await api.post(`/v1/broadcasts/${b.id}/cancel`);
     onDone();
   });
   const pages = Math.max(b.pages.expected, b.pages.begun);
   const share = b.finished_at ? 1 : (b.pages.done + b.pages.failed) / pages;
-  return html`<div class="row" onMouseEnter=${() => onShow(b)}>
+  return html`<div class="row">
     <span class="line"><${Pill} of="broadcast" state=${b.state} /><time class="muted" datetime=${b.created_at}>${clock(b.created_at)}</time></span>
     <span class="said">${b.text}</span>
     ${b.state === 'sending' && html`<progress max="1" value=${share} aria-label=${t('progress')}>${Math.round(100 * share)} %</progress>`}

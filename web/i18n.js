@@ -156,6 +156,7 @@ const words = {
 
   map: ['Map', '地图'],
   pickFrom: ['Click the map: where from?', '点击地图选择起点'],
+  pickAround: ['Click the map: around where?', '点击地图选择中心点'],
   pickTo: ['Click the map: where to?', '点击地图选择终点'],
 
   'role.rider': ['rider', '乘客'],

@@ -67,7 +67,7 @@ export function MapView({orders, trips, ready, shown, car, draft}) {
 
   return html`<div class=${`map ${draft ? 'picking' : ''} ${shown ? 'focused' : ''}`} role="region" aria-label=${t('map')}>
     <div class="canvas" ref=${box}></div>
-    ${wanted && html`<p class="hint">${draft.next === 'origin' ? t('pickFrom') : t('pickTo')}</p>`}
+    ${wanted && html`<p class="hint">${draft.origin.radius ? t('pickAround') : draft.next === 'origin' ? t('pickFrom') : t('pickTo')}</p>`}
     <p class="legend small">
       ${['matching', 'matched', 'confirmed'].map(state => html`<span><i class="is-${state}"></i>${t(`order.${state}`)}</span>`)}
       <span><i class="line"></i>${t('trip')}</span>
@@ -123,9 +123,6 @@ const draw = {
     line([order.origin, order.destination], 'wish').addTo(group);
     dot(order.origin, 'from', 8).bindTooltip(place(order.origin)).addTo(group);
     dot(order.destination, 'dest', 8).bindTooltip(place(order.destination)).addTo(group);
-  },
-  broadcasts(broadcast, group) {
-    L.circle(broadcast.center, {radius: broadcast.radius_metres, className: 'wish area', interactive: false}).addTo(group);
   },
 };
 

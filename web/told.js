@@ -44,6 +44,6 @@ function Event({of: e}) {
     <span class="line"><b>${t(`event.${e.event}`)}</b><span>${t('toldOf', e.told, e.total)}</span></span>
     <span class="line small muted">
       <span>${[...missed.map(([why, n]) => t('missed', n, t(`missed.${why}`))), ...(e.waiting > 0 ? [t('stillWaiting', e.waiting)] : [])].join(' · ')}</span>
-      <span>${e.finished_at ? clock(e.finished_at, true) : t('loading')}</span>
+      <span>${e.finished_at && clock(e.finished_at, true)}</span>
     </span>`;
 }

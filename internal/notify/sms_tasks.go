@@ -107,8 +107,9 @@ func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error 
 	return err
 }
 
-// fresh is how long an SMS may have waited before it is asked whether it is still true.
-const fresh = 10 * time.Minute
+// fresh is how long an SMS may have waited before it is asked whether it is still true:
+// longer than a queue takes in which nothing is held back.
+const fresh = 30 * time.Second
 
 // overtaken reports whether an SMS has waited, for its limits or for quiet hours to end,
 // until its order was no longer as it says.
