@@ -45,10 +45,10 @@ const words = {
   howTold: ['How I want to be told', '通知设置'],
   noticeLang: ['Language of notices and SMS', '通知和短信的语言'],
   'channel.sms': ['SMS about my rides (sign-in codes come all the same)', '行程短信（登录验证码不受影响）'],
-  'channel.inbox': ['Notices in this inbox', '站内消息'],
+  'channel.inbox': ['Notices in this inbox', '收件箱中的通知'],
 
-  broadcasts: ['Broadcasts', '区域通知'],
-  noBroadcasts: ['Nothing was broadcast yet.', '还没有区域通知。'],
+  broadcasts: ['Broadcasts', '广播'],
+  noBroadcasts: ['Nothing was broadcast yet.', '还没有广播。'],
   broadcastText: ['Text', '内容'],
   charactersLeft: [n => `${n} characters left`, n => `还可输入 ${n} 字`],
   around: ['Around', '中心点'],
