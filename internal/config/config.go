@@ -30,7 +30,7 @@ type Settings struct {
 
 	LogLevel   string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
 	TimeZone   string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, of quiet hours, and of the days that drivers' statements are about"`
-	QuietHours string        `flag:"quiet-hours" default:"22:00-07:00" help:"when SMS about notices wait that can, in --time-zone; what happens before the end, and what is urgent, is sent all the same; empty: never"`
+	QuietHours string        `flag:"quiet-hours" default:"22:00-07:00" help:"when SMS about notices wait that can, in --time-zone; what happens before the end, and what is urgent, is sent all the same; none: never"`
 	Language   string        `flag:"language" default:"en" help:"of notices and SMS to those who have chosen none: en or zh"`
 	TokenLife  time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 

@@ -90,9 +90,9 @@ func moot(ev Event, r Ride, trip uuid.UUID) string {
 // be the next day's. The zero value is never.
 type Quiet struct{ From, Until time.Duration } // since midnight
 
-// ParseQuiet reads "22:00-07:00"; empty is never.
+// ParseQuiet reads "22:00-07:00"; "none" is never.
 func ParseQuiet(text string) (q Quiet, err error) {
-	if text == "" {
+	if text == "none" {
 		return q, nil
 	}
 	from, until, _ := strings.Cut(text, "-")

@@ -71,7 +71,7 @@ func TestMoot(t *testing.T) {
 
 func TestParseQuiet(t *testing.T) {
 	for text, want := range map[string]Quiet{
-		"":              {},
+		"none":          {},
 		"22:00-07:00":   {22 * time.Hour, 7 * time.Hour},
 		"13:30 - 14:45": {13*time.Hour + 30*time.Minute, 14*time.Hour + 45*time.Minute},
 		"00:00-06:00":   {0, 6 * time.Hour},
@@ -80,7 +80,7 @@ func TestParseQuiet(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"22:00", "22-7", "24:00-07:00", "22:00-22:00", "night", "-"} {
+	for _, text := range []string{"22:00", "22-7", "24:00-07:00", "22:00-22:00", "night", "-", ""} {
 		if got, err := ParseQuiet(text); err == nil || got != (Quiet{}) {
 			t.Errorf("%q: %v", text, got)
 		}

@@ -57,30 +57,18 @@ func (s *Service) registerSMS(r *jobs.Registry) {
 	jobs.Handle(r, codeKind, s.code)
 }
 
-// contact returns how a person is reached; one who is gone is a fault of the kind NotFound.
-func (s *Service) contact(ctx context.Context, user uuid.UUID) (Contact, error) {
-	people, err := s.deps.People.Contacts(ctx, user)
-	if err != nil {
-		return Contact{}, err
-	}
-	to, ok := people[user]
-	if !ok {
-		return to, fault.New(fault.NotFound, "user_not_found", "no such user")
-	}
-	return to, nil
-}
-
 // sms sends the SMS of a notice, unless its receiver wants none or it has waited until
 // it was no longer true.
 func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error {
-	to, err := s.contact(ctx, args.User)
-	if err != nil {
-		return err
-	}
 	n, err := s.notice(ctx, args.Notice)
 	if err != nil {
 		return err
 	}
+	people, err := s.deps.People.Contacts(ctx, args.User)
+	if err != nil {
+		return err
+	}
+	to := people[args.User] // who is gone has no number
 	if fate := to.fate(); fate != Waiting {
 		return s.settle(ctx, a, n, fate)
 	}
@@ -156,9 +144,13 @@ func (s *Service) code(ctx context.Context, a *jobs.Attempt, args codeArgs) erro
 	if s.late(args) {
 		return jobs.Skip("the code has expired")
 	}
-	to, err := s.contact(ctx, args.User)
+	people, err := s.deps.People.Contacts(ctx, args.User)
 	if err != nil {
 		return err
+	}
+	to, ok := people[args.User]
+	if !ok {
+		return jobs.Skip("the user is gone")
 	}
 	// Nobody is kept from signing in: neither by the budget nor by quiet hours.
 	return s.limited(to, true, func(ctx context.Context, a *jobs.Attempt) error {

@@ -57,13 +57,32 @@ var closeKind = jobs.Kind[TripEvent]{
 	Tags: TripEvent.tags,
 }
 
-// Spread returns the flow that tells all whom an event concerns, and the subject it
-// belongs to. Its first job writes the notices and adds an SMS for each person who is to
-// get one to its batch. The driver hears when an SMS has reached nobody, and of a trip
-// that was called off, when everyone knows; in the end whatever was not sent counts as
-// cancelled.
+// Tell has all whom an event concerns told of it, if there is anyone: one rider by a job,
+// several people, and all when the trip is called off, by the flow that Spread returns.
+func (e TripEvent) Tell(tx *db.Tx, q Queue) error {
+	switch {
+	case len(e.Orders) == 0 && !e.Driver:
+		return nil
+	case e.single():
+		return q.Dispatch(tx, e.Job())
+	}
+	b := e.Spread()
+	_, err := q.Start(tx, b.Subject, b.Flow)
+	return err
+}
+
+// single reports whether one rider is to be told, of something whose result nobody waits for.
+func (e TripEvent) single() bool { return len(e.Orders) == 1 && !e.Driver && e.Event != Rematching }
+
+// Job returns the job that tells those whom an event concerns.
+func (e TripEvent) Job() jobs.Job { return tripKind.New(e) }
+
+// Spread returns the flow that tells all whom an event concerns. Its first job writes the
+// notices and adds an SMS for each person who is to get one to its batch. The driver hears
+// when an SMS has reached nobody, and of a trip that was called off, when everyone knows;
+// in the end whatever was not sent counts as cancelled.
 func (e TripEvent) Spread() jobs.Beginning {
-	batch := jobs.Batch(tripKind.New(e)).AllowFailures().Catch(reportKind.New(reportArgs{e, Unreached}))
+	batch := jobs.Batch(e.Job()).AllowFailures().Catch(reportKind.New(reportArgs{e, Unreached}))
 	if e.Event == Rematching {
 		batch = batch.Then(reportKind.New(reportArgs{e, Reached}))
 	}
@@ -103,7 +122,10 @@ func (s *Service) tellTrip(ctx context.Context, a *jobs.Attempt, e TripEvent) er
 		}
 		letters = append(letters, told)
 	}
-	return s.deliverInBatch(ctx, a, letters)
+	if a.Flow.Valid {
+		return s.deliverInBatch(ctx, a, letters)
+	}
+	return s.deliver(ctx, a, letters)
 }
 
 // toDriver returns what the driver of a trip is told.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
 
 func TestSpreadOfATripReadsAsASentence(t *testing.T) {
@@ -25,6 +26,33 @@ func TestSpreadOfATripReadsAsASentence(t *testing.T) {
 			t.Errorf("%s of %v: %s, want %s", ev, b.Subject, got, want)
 		}
 	}
+}
+
+// One rider is told by a job, without a batch; nobody by nothing.
+func TestWhoIsToldOfATripAndHow(t *testing.T) {
+	one, two := []uuid.UUID{uuid.New()}, []uuid.UUID{uuid.New(), uuid.New()}
+	for _, c := range []struct {
+		e           TripEvent
+		jobs, flows int
+	}{
+		{TripEvent{Trip: theTrip, Event: Departed}, 0, 0},
+		{TripEvent{Trip: theTrip, Event: Departed, Orders: one}, 1, 0},
+		{TripEvent{Trip: theTrip, Event: Departed, Orders: two}, 0, 1},
+		{TripEvent{Trip: theTrip, Event: Rematching}, 0, 0},
+		{TripEvent{Trip: theTrip, Event: Rematching, Orders: one}, 0, 1},
+		{TripEvent{Trip: theTrip, Event: Rematching, Driver: true}, 0, 1},
+	} {
+		asked := &jobstest.Recorder{}
+		if err := c.e.Tell(nil, asked); err != nil {
+			t.Error(err)
+		}
+		jobstest.AssertDispatchedCount(t, asked, c.e.Job(), c.jobs)
+		asked.AssertBegun(t, c.e.Spread(), c.flows)
+	}
+	w := newWorld(t)
+	near := TripEvent{Trip: theTrip, Event: Near, Orders: []uuid.UUID{w.ride.OrderID}}
+	w.queue.Dispatch(near.Job(), near.Job())
+	w.queue.Await("the SMS", func() bool { return len(w.sent.to(w.ride.RiderID)) == 1 && w.told(t, Near).is(1, 1, map[Fate]int{}) })
 }
 
 // riders puts so many further orders on the trip, and returns all of its orders and riders.
@@ -223,7 +251,7 @@ func TestNobodyIsToldTwice(t *testing.T) {
 		for i := range w.party {
 			w.party[i].TripID = trip
 		}
-		events := rapid.SliceOfN(rapid.SampledFrom([]Event{Departed, Near, Late, Rematching}), 1, 6).Draw(rt, "events")
+		events := rapid.SliceOfN(rapid.SampledFrom([]Event{Departed, Near, Late, Rematching}), 1, 3).Draw(rt, "events")
 		versions := rapid.SliceOfN(rapid.IntRange(1, 2), len(events), len(events)).Draw(rt, "versions")
 		want := map[string]bool{}
 		for i, ev := range events {

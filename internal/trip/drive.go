@@ -77,7 +77,7 @@ func (s *Service) SetOut(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	if t, err = s.goOn(tx, t, t.from(s.cfg.Travel, t.Origin.Point, now)); err != nil {
 		return t, err
 	}
-	return t, s.tell(tx, notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Pending()})
+	return t, notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Pending()}.Tell(tx, s.queue)
 }
 
 // Act records what a driver did at the n-th stop of a plan, counted from one. The last
@@ -181,7 +181,7 @@ func (s *Service) goOn(tx *db.Tx, was, t Trip) (Trip, error) {
 		news = append(news, notify.TripEvent{Trip: t.ID, Event: notify.Completed, Orders: t.Plan.Orders()})
 	}
 	for _, e := range news {
-		if err := s.tell(tx, e); err != nil {
+		if err := e.Tell(tx, s.queue); err != nil {
 			return t, err
 		}
 	}

@@ -65,10 +65,12 @@ func (w *world) setSeats(t Trip, version, seats int) (now Trip, err error) {
 	return now, err
 }
 
-// toldCount fails the test unless people were told of so many events.
-func (w *world) toldCount(n int) {
+// toldCount fails the test unless so many riders by themselves, and so many groups, were
+// told of an event.
+func (w *world) toldCount(riders, groups int) {
 	w.t.Helper()
-	jobstest.AssertStartedCount(w.t, w.asked, "(notify:spread; catch notify:report; finally notify:close)", n)
+	jobstest.AssertKindCount(w.t, w.asked, "notify:spread", riders)
+	jobstest.AssertStartedCount(w.t, w.asked, "(notify:spread; catch notify:report; finally notify:close)", groups)
 }
 
 // times returns when the stops of a trip are, in minutes after noon.
@@ -104,7 +106,7 @@ func TestATripIsDriven(t *testing.T) {
 	w.wantTimes("after setting out", trip, 39, 14, 19, 29, 34)
 	both := []uuid.UUID{a, b}
 	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Departed, Orders: both}, 1)
-	w.toldCount(1)
+	w.toldCount(0, 1)
 	if again, err := w.setOut(trip); err != nil || again.Version != trip.Version {
 		t.Errorf("set out again: %+v, %v", again, err)
 	}
@@ -117,7 +119,7 @@ func TestATripIsDriven(t *testing.T) {
 	if s := trip.Plan[0]; s.State != Made || !s.Reached.Equal(at(17)) || !s.At.Equal(at(18)) {
 		t.Errorf("picked up: %+v", s)
 	}
-	w.toldCount(1)
+	w.toldCount(0, 1)
 
 	w.clock.Advance(10 * time.Minute) // 12:28, six minutes late
 	trip = w.acts(trip, 2, PickUp)
@@ -133,7 +135,7 @@ func TestATripIsDriven(t *testing.T) {
 	}
 	jobstest.AssertDispatchedCount(t, w.asked, settleTrip(trip.ID), 1)
 	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Completed, Orders: both}, 1)
-	w.toldCount(3)
+	w.toldCount(0, 3)
 	if !trip.Plan.Shared(a) || !trip.Plan.Shared(b) {
 		t.Error("they did not share")
 	}
@@ -341,7 +343,7 @@ func TestSeen(t *testing.T) {
 		if now.Version != c.version || !slices.Equal(times(now), c.times) || !slices.Equal(times(w.get(trip.ID)), c.times) {
 			t.Errorf("%s: version %d, stops at %v", c.name, now.Version, times(now))
 		}
-		w.toldCount(c.told)
+		w.toldCount(c.told, 0)
 	}
 	for _, version := range []int{5, 7} {
 		w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Late, Orders: []uuid.UUID{a}, Number: version}, 1)
@@ -370,7 +372,7 @@ func TestARiderIsToldThatTheVehicleIsNear(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.toldOf(near(a), c.told)
-		w.toldCount(c.told)
+		w.toldCount(c.told, 0)
 	}
 	w.clock.Advance(time.Minute)
 	w.acts(w.get(trip.ID), 1, Arrive)
@@ -378,7 +380,7 @@ func TestARiderIsToldThatTheVehicleIsNear(t *testing.T) {
 	w.acts(w.get(trip.ID), 1, PickUp)
 	w.toldOf(near(b), 1)
 	w.acts(w.get(trip.ID), 2, PickUp)
-	w.toldCount(2) // who sits in the car knows
+	w.toldCount(2, 0) // who sits in the car knows
 }
 
 // The job that closes trips finds one that has left before, or was called off.

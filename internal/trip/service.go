@@ -259,17 +259,7 @@ func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	if _, err := s.queue.Cancel(tx, notify.NewsOf(id)); err != nil {
 		return t, err
 	}
-	return t, s.tell(tx, notify.TripEvent{Trip: id, Event: notify.Rematching, Orders: t.Plan.Orders(), Driver: driver == uuid.Nil})
-}
-
-// tell has all whom an event concerns told of it, if there is anyone.
-func (s *Service) tell(tx *db.Tx, e notify.TripEvent) error {
-	if len(e.Orders) == 0 && !e.Driver {
-		return nil
-	}
-	b := e.Spread()
-	_, err := s.queue.Start(tx, b.Subject, b.Flow)
-	return err
+	return t, notify.TripEvent{Trip: id, Event: notify.Rematching, Orders: t.Plan.Orders(), Driver: driver == uuid.Nil}.Tell(tx, s.queue)
 }
 
 // Plans returns the plans of the trips named, by trip; a trip that does not exist is not in the map.

@@ -75,7 +75,7 @@ func (s *Service) markDeparted(tx *db.Tx, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	return s.tell(tx, notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Orders()})
+	return notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Orders()}.Tell(tx, s.queue)
 }
 
 func (s *Service) refreshPlan(ctx context.Context, a *jobs.Attempt, args tripArgs) error {
