@@ -73,8 +73,8 @@ function Home({who, switcher, onLeave}) {
   const online = useLive(api, () => [notices, orders, trips].forEach(list => list.refresh()));
   const unread = useUnread(notices.items, view === 'inbox');
 
-  const drafting = view.startsWith('new-') || view === 'broadcasts';
-  useEffect(draft.clear, [view]); // each form has places of its own
+  const broadcasting = view === 'broadcasts';
+  const drafting = view.startsWith('new-') || broadcasting;
   const show = kind => item => setShown(item && {kind, item});
   useEffect(() => { if (!id) setShown(null); }, [view, id]);
 
@@ -98,7 +98,7 @@ function Home({who, switcher, onLeave}) {
         ${view === 'new-order' && html`<${OrderForm} ...${{api, draft}} onDone=${opened(orders, 'orders')} />`}
         ${view === 'new-trip' && html`<${TripForm} ...${{api, draft}} onDone=${opened(trips, 'trips')} />`}
         ${view === 'inbox' && html`<${Inbox} api=${api} list=${notices} seesOrders=${mine.includes('orders')} />`}
-        ${view === 'broadcasts' && html`<${Broadcasts} ...${{api, draft}} />`}
+        ${broadcasting && html`<${Broadcasts} ...${{api, draft}} />`}
       </main>
       <${MapView} orders=${orders.items} trips=${trips.items} ready=${orders.loaded && trips.loaded} shown=${shown} car=${car} draft=${drafting ? draft : null} />
     </div>

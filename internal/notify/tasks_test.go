@@ -26,6 +26,7 @@ type world struct {
 	queue *jobstest.Harness
 	clock *clock.Fake
 	ride  Ride
+	idle  bool        // whether no worker runs
 	party []Ride      // the other orders of which Rides knows
 	share []uuid.UUID // the riders of the same car's other orders
 	sent  phone       // of the first provider
@@ -224,7 +225,9 @@ func newWorld(t *testing.T, change ...func(w *world, d *Deps)) *world {
 	}
 	w.Service = New(deps)
 	w.Register(h.Registry)
-	h.Work("notify", "sms")
+	if !w.idle {
+		h.Work("notify", "sms")
+	}
 	return w
 }
 
