@@ -79,7 +79,7 @@ func TestTags(t *testing.T) {
 	id, lost := uuid.New(), uuid.New()
 	order, both := []string{"order:" + id.String()}, []string{"order:" + id.String(), "trip:" + lost.String()}
 	for _, c := range []struct{ got, want []string }{
-		{confirmKind.Tags(orderArgs{id}), order}, {giveUpKind.Tags(orderArgs{id}), order}, {rematchKind.Tags(rematchArgs{id, lost}), both},
+		{confirmKind.Tags(orderArgs{id}), order}, {giveUpKind.Tags(orderArgs{id}), order}, {rematchKind.Tags(rematchArgs{id, lost, true}), both},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("tags %v, want %v", c.got, c.want)
