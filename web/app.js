@@ -15,6 +15,7 @@ import {Inbox} from './inbox.js';
 import {Broadcasts} from './broadcasts.js';
 import {OrderForm, TripForm, useDraft} from './forms.js';
 import {MapView} from './map.js';
+import {Pace} from './pace.js';
 
 // What each role may see and do: its views, the first one when the address names none.
 const views = {
@@ -109,6 +110,7 @@ function Top({role, online, switcher, onLeave}) {
   return html`<header class="top">
     <a class="brand" href="#"><img src="/assets/favicon.svg" alt="" width="28" height="28" /> Spotpool <span lang="zh">现货拼车</span></a>
     <span class="spring"></span>
+    <${Pace} />
     <span class=${`live ${online ? 'on' : ''}`} role="status">${online ? t('live') : t('offline')}</span>
     <span class="pill">${t(`role.${role}`)}</span>
     ${switcher}

@@ -4,6 +4,7 @@ import {useEffect, useRef, useState} from 'preact/hooks';
 import {Trouble, html, onSubmit, useSubmit} from './ui.js';
 import {clock, place} from './format.js';
 import {t} from './i18n.js';
+import {now, pace} from './time.js';
 
 const maxSeats = 8;
 const sayEvery = 5000; // ms between two positions that are sent
@@ -53,7 +54,7 @@ function Stop({stop, button}) {
 // useLater tells whether a time has come, and draws again when it does.
 function useLater(time) {
   const [, setDrawn] = useState(0);
-  const left = time ? new Date(time) - Date.now() : 0;
+  const left = time ? (new Date(time) - now()) / pace() : 0; // ms of this device's
   useEffect(() => {
     if (left <= 0) return undefined;
     const timer = setTimeout(() => setDrawn(n => n + 1), left);

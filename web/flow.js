@@ -4,6 +4,7 @@
 import {Pill, html} from './ui.js';
 import {clock} from './format.js';
 import {t} from './i18n.js';
+import {now} from './time.js';
 
 // Flow shows the stages; its cause too, unless that says nothing new.
 export function Flow({flow, reason}) {
@@ -28,7 +29,7 @@ function Stages({stages}) {
 }
 
 function Job({job}) {
-  const later = job.state === 'ready' && job.due_at && new Date(job.due_at) > new Date();
+  const later = job.state === 'ready' && job.due_at && new Date(job.due_at) > now();
   const facts = [
     t(`job.${job.state}`),
     job.attempts > 0 && t('attempts', job.attempts),

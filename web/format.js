@@ -1,6 +1,7 @@
 // Values as a person reads them, in the page's language.
 
 import {lang, t} from './i18n.js';
+import {now} from './time.js';
 
 const locale = () => (lang() === 'zh' ? 'zh-CN' : 'en-GB');
 
@@ -8,7 +9,7 @@ const locale = () => (lang() === 'zh' ? 'zh-CN' : 'en-GB');
 export function clock(time, seconds = false) {
   if (!time) return '–';
   const at = new Date(time);
-  const today = at.toDateString() === new Date().toDateString();
+  const today = at.toDateString() === new Date(now()).toDateString();
   return at.toLocaleString(locale(), {
     ...(today ? {} : {day: 'numeric', month: 'short'}),
     hour: '2-digit', minute: '2-digit', ...(seconds ? {second: '2-digit'} : {}),
@@ -43,12 +44,7 @@ export function parsePlace(text) {
   return good ? {lat, lng} : null;
 }
 
-// localInput is a time as <input type="datetime-local"> wants it.
-export function localInput(at) {
-  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-// fromInput is that input's value in UTC, undefined when it is empty.
+// fromInput is the value of an <input type="datetime-local"> in UTC, undefined when it is empty.
 export const fromInput = text => (text ? new Date(text).toISOString() : undefined);
 
 export const short = id => id.slice(-8);

@@ -2,10 +2,8 @@
 
 import {useEffect, useRef, useState} from 'preact/hooks';
 import {Field, Trouble, html, onSubmit, useSubmit} from './ui.js';
-import {coordinates, distance, fromInput, localInput, minutes, money, parsePlace} from './format.js';
+import {coordinates, distance, fromInput, minutes, money, parsePlace} from './format.js';
 import {t} from './i18n.js';
-
-const soon = 15 * 60_000; // ms until a new trip departs unless the driver says otherwise
 
 // useDraft holds the two places of a form and which of them a click on the map
 // sets next.
@@ -63,9 +61,9 @@ function Count({label, value, onValue, min, max}) {
   <//>`;
 }
 
-function When({label, value, onValue, required}) {
+function When({label, value, onValue}) {
   return html`<${Field} label=${label}>
-    <input type="datetime-local" required=${required} value=${value} onInput=${e => onValue(e.target.value)} />
+    <input type="datetime-local" value=${value} onInput=${e => onValue(e.target.value)} />
   <//>`;
 }
 
@@ -108,7 +106,7 @@ export function OrderForm({api, draft, onDone}) {
 
 // TripForm offers seats on a trip.
 export function TripForm({api, draft, onDone}) {
-  const [departs, setDeparts] = useState(() => localInput(new Date(Date.now() + soon)));
+  const [departs, setDeparts] = useState('');
   const [seats, setSeats] = useState('3');
   const [detour, setDetour] = useState('15');
   const [taxi, setTaxi] = useState(false);
@@ -126,7 +124,7 @@ export function TripForm({api, draft, onDone}) {
     <p class="muted small">${t('pointHint')}</p>
     <${Places} draft=${draft} oneWay=${taxi} />
     <label class="check"><input type="checkbox" checked=${taxi} onChange=${e => setTaxi(e.target.checked)} /> ${t('taxi')}</label>
-    <${When} label=${t('departAt')} value=${departs} onValue=${setDeparts} required />
+    <${When} label=${t('departAt')} value=${departs} onValue=${setDeparts} />
     <div class="pair">
       <${Count} label=${t('seatCount')} value=${seats} onValue=${setSeats} min="1" max="8" />
       ${!taxi && html`<${Count} label=${t('maxDetour')} value=${detour} onValue=${setDetour} min="0" max="120" />`}

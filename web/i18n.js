@@ -12,6 +12,7 @@ const words = {
   seats: [n => (n === 1 ? '1 seat' : `${n} seats`), n => `${n} 座`],
   minutes: [n => `${n} min`, n => `${n} 分钟`],
   live: ['live', '实时'],
+  paceText: [n => `Time runs ${n} times as fast as yours.`, n => `此处时间是您的 ${n} 倍速。`],
   offline: ['connecting…', '连接中…'],
 
   phone: ['Phone number', '手机号'],
@@ -105,7 +106,7 @@ const words = {
   departAfter: ['Leave no earlier than', '最早出发'],
   arriveBefore: ['Arrive no later than', '最晚到达'],
   times: ['Times (optional; without them: now)', '时间（可选；不填即现在出发）'],
-  departAt: ['Departure', '出发时间'],
+  departAt: ['Departure, in ten minutes unless you say', '出发时间（不填则十分钟后）'],
   maxDetour: ['Longest detour, min', '最多绕路（分钟）'],
   showFare: ['Show fare', '查看车费'],
   orderFor: [m => `Order, for ${m} at most`, m => `下单，最多 ${m}`],

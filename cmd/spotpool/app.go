@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
 	"github.com/spotpool/spotpool/internal/seal"
+	"github.com/spotpool/spotpool/internal/tempo"
 	"github.com/spotpool/spotpool/internal/trip"
 	"github.com/spotpool/spotpool/web"
 )
@@ -34,7 +36,7 @@ import (
 type app struct {
 	settings config.Settings
 	log      *slog.Logger
-	clock    clock.Clock
+	clock    *tempo.Tempo
 	registry *prometheus.Registry
 
 	db       *db.DB
@@ -52,9 +54,11 @@ type app struct {
 	stopRedis context.CancelFunc // of the embedded one
 }
 
-// newApp opens the database and makes all parts. Nothing runs yet.
-func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
-	a := &app{settings: s, log: log, clock: clock.System{}, registry: prometheus.NewRegistry(), stopRedis: func() {}}
+// newApp opens the database and makes all parts. Nothing runs yet. A command that brings
+// the database up to date has told of the migrations; without it, nil, the database must
+// be as it should.
+func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Writer) (*app, error) {
+	a := &app{settings: s, log: log, registry: prometheus.NewRegistry(), stopRedis: func() {}}
 	secret, err := secretOf(s)
 	if err != nil {
 		return nil, err
@@ -75,7 +79,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	if err != nil {
 		return nil, err
 	}
-	providers, err := smsProviders(s, a.clock, log)
+	providers, err := smsProviders(s, clock.System{}, log) // they are outside, where time is the wall's
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +96,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		a.stopRedis()
 		return nil, err
 	}
-	if a.db, err = db.Open(ctx, s.DatabaseTarget()); err != nil {
+	if err := a.openDB(ctx, told); err != nil {
 		a.stopRedis()
 		return nil, err
 	}
@@ -144,7 +148,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 	a.orders.Register(handlers)
 	a.notices.Register(handlers)
 	a.trips.Register(handlers)
-	a.worker = a.system.Worker(handlers, workerConfig(s, weights,
+	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
 		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
@@ -152,6 +156,40 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger) (*app, err
 		Name: "spotpool_board_age_seconds", Help: "How long ago this process's matching board was known to agree with the database.",
 	}, func() float64 { return a.board.Age().Seconds() }))
 	return a, nil
+}
+
+// openDB opens the database and its clock, see newApp.
+func (a *app) openDB(ctx context.Context, told io.Writer) (err error) {
+	if a.db, err = db.Open(ctx, a.settings.DatabaseTarget()); err != nil {
+		return err
+	}
+	if told != nil {
+		err = a.db.Migrate(ctx, told)
+	} else {
+		err = a.db.CheckSchema(ctx)
+	}
+	if err == nil {
+		a.clock, err = openClock(ctx, a.db, a.settings, told != nil)
+	}
+	if err != nil {
+		return errors.Join(err, a.db.Close())
+	}
+	return nil
+}
+
+// openClock returns the clock of a database, at the speed of the settings if it may be changed.
+func openClock(ctx context.Context, d *db.DB, s config.Settings, change bool) (*tempo.Tempo, error) {
+	c, err := tempo.Open(ctx, d, tempo.Ask{Speed: s.ClockSpeed, Change: change})
+	if errors.Is(err, tempo.ErrOtherSpeed) {
+		return nil, usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSpeed(c.Speed()); err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
 }
 
 // openRedis returns how to reach Redis, started in the process when none is named.

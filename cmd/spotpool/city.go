@@ -10,15 +10,23 @@ import (
 	"github.com/spotpool/spotpool/internal/sim"
 )
 
+// demoSpeed is how fast time runs in the demo unless told otherwise: a car departs half a
+// minute after it was offered and is there two minutes later, slow enough to be followed.
+const demoSpeed = 20
+
 // live lets the people of the synthetic city use the API at addr.
 func (a *app) live(ctx context.Context, addr string) error {
 	client := sim.NewClient("http://"+addr, nil)
 	defer client.Close()
-	return sim.Run(ctx, sim.Live{
+	people := sim.Live{
 		Client: client, Tokens: a.tokens, City: sim.NewCity(1), Clock: a.clock, Log: a.log,
 		// Many people, since SMS are limited for each number to a few a day.
 		Fleet: 40, Trips: 15, Orders: 24, Cancels: 1, Drivers: 1000, Riders: 3000, Drive: true,
-	})
+	}
+	if a.clock.Speed() > 1 { // minutes are short then: at the demo's speed these are still several a second
+		people.Trips, people.Orders, people.Cancels = 5, 8, 0.4
+	}
+	return sim.Run(ctx, people)
 }
 
 // tokens signs in n people of a role, the same ones each time: sim.Tokens.

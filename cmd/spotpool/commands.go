@@ -32,7 +32,11 @@ func migrateCommand() *cobra.Command {
 				return err
 			}
 			defer func() { _ = d.Close() }()
-			return d.Migrate(cmd.Context(), cmd.OutOrStdout())
+			if err := d.Migrate(cmd.Context(), cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			_, err = openClock(cmd.Context(), d, s, true)
+			return err
 		},
 	}
 }
@@ -60,14 +64,11 @@ func openPatiently(ctx context.Context, target string) (*db.DB, error) {
 // withApp runs fn on the program's parts, of which none runs: for commands that
 // work beside a running server, on the same database.
 func withApp(ctx context.Context, s config.Settings, fn func(a *app) error) error {
-	a, err := newApp(ctx, s, slog.New(slog.DiscardHandler))
+	a, err := newApp(ctx, s, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = a.close() }()
-	if err := a.db.CheckSchema(ctx); err != nil {
-		return err
-	}
 	return fn(a)
 }
 

@@ -49,7 +49,10 @@ func (l load) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(d.Migrate(ctx, told), d.Close()); err != nil {
+	if err = d.Migrate(ctx, told); err == nil {
+		_, err = openClock(ctx, d, l.settings, true)
+	}
+	if err := errors.Join(err, d.Close()); err != nil {
 		return err
 	}
 	server, err := startServer(ctx, l.settings, l.options.processes, l.stderr)

@@ -189,6 +189,8 @@ func TestPartsAloneNeedServersOfTheirOwn(t *testing.T) {
 		{[]string{"serve", "--sms", "pigeon"}, "--sms"},
 		{[]string{"serve", "--quiet-hours", "night"}, "--quiet-hours"},
 		{[]string{"serve", "--language", "fr"}, "--language"},
+		{[]string{"serve", "--clock-speed", "0.5"}, "--clock-speed"},
+		{[]string{"demo", "--clock-speed", "NaN"}, "--clock-speed"},
 		{[]string{"demo", "--sms", "log,log"}, "--sms"},
 		{[]string{"flee"}, `"flee"`},
 	} {

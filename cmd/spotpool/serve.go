@@ -27,7 +27,7 @@ const (
 	allParts = theAPI | theWorker
 )
 
-func (p parts) has(one parts) bool { return p&one != 0 }
+func (p parts) has(some parts) bool { return p&some == some }
 
 func serveCommand(name, short string, run parts) *cobra.Command {
 	return &cobra.Command{
@@ -51,19 +51,18 @@ func serve(ctx context.Context, s config.Settings, run parts, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, s, logs.New(stderr, level))
+	var told io.Writer
+	if run.has(allParts) {
+		told = stderr
+	}
+	if run.has(theCity) && s.ClockSpeed == 0 {
+		s.ClockSpeed = demoSpeed
+	}
+	a, err := newApp(ctx, s, logs.New(stderr, level), told)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = a.close() }()
-	if run == allParts || run.has(theCity) {
-		err = a.db.Migrate(ctx, stderr)
-	} else {
-		err = a.db.CheckSchema(ctx)
-	}
-	if err != nil {
-		return err
-	}
 	return a.run(ctx, run, func(addr string) error { return a.welcome(ctx, stdout, addr, run) })
 }
 
@@ -103,6 +102,7 @@ func (a *app) run(ctx context.Context, run parts, ready func(addr string) error)
 			}
 		})
 	}
+	start("clock", func(ctx context.Context) error { return a.clock.Keep(ctx, a.log) })
 	start("live hints", a.hub.Run)
 	addr := ""
 	if run.has(theAPI) {

@@ -3,24 +3,35 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/config"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
 // workerConfig returns how the settings have a worker run.
-func workerConfig(s config.Settings, weights map[string]int, periodic ...jobs.Periodic) jobs.WorkerConfig {
+func workerConfig(s config.Settings, c clock.Clock, weights map[string]int, periodic ...jobs.Periodic) jobs.WorkerConfig {
 	return jobs.WorkerConfig{
 		Queues: weights, Strict: s.Strict, Concurrency: s.Concurrency,
-		PollInterval: s.PollInterval, DelayedInterval: s.DelayedInterval, SweepInterval: s.SweepInterval,
+		PollInterval: s.PollInterval, DelayedInterval: delayedInterval(s, c), SweepInterval: s.SweepInterval,
 		StopTimeout: s.StopTimeout, Periodic: periodic,
 		MaxTimeout: s.Timeout, MaxTries: s.Tries,
 		MaxJobs: s.MaxJobs, MaxTime: s.MaxTime, MaxMemory: uint64(s.Memory) << 20, StopWhenEmpty: s.StopWhenEmpty,
 	}
+}
+
+// shortestDelayed bounds how often a worker looks for delayed jobs because time runs fast.
+const shortestDelayed = 50 * time.Millisecond
+
+// delayedInterval returns the time between two looks for delayed jobs: how late a job may
+// be is a matter of the application's time.
+func delayedInterval(s config.Settings, c clock.Clock) time.Duration {
+	return min(s.DelayedInterval, max(clock.Wall(c, s.DelayedInterval), shortestDelayed))
 }
 
 // endsItself reports whether the settings have a worker stop by itself.

@@ -25,8 +25,8 @@ type Service struct {
 	mint  *mint
 }
 
-// New returns a service whose tokens live for life, signed under a key that is
-// derived from secret. It refuses a secret shorter than 16 bytes.
+// New returns a service whose tokens live for life, by the wall's clock, and are signed
+// under a key that is derived from secret. It refuses a secret shorter than 16 bytes.
 func New(d *db.DB, j Dispatcher, box *seal.Box, clk clock.Clock, secret []byte, life time.Duration) (*Service, error) {
 	m, err := newMint(secret, life, clk)
 	if err != nil {

@@ -10,10 +10,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/notify"
 )
 
+// Durations are by the wall's clock: it is people who wait for a code and type it in.
 const (
 	codeLife  = 5 * time.Minute
 	codeTries = 5
@@ -39,17 +41,17 @@ func (s *Service) RequestCode(tx *db.Tx, phone string) error {
 	if err != nil {
 		return err
 	}
-	now := s.clock.Now()
+	now, life, gap := s.clock.Now(), clock.App(s.clock, codeLife), clock.App(s.clock, codePause)
 	tries := codeTries
 	if now.Before(old.ExpiresAt) {
-		sent := old.ExpiresAt.Add(-codeLife)
-		if old.TriesLeft == 0 || now.Before(sent.Add(codePause)) {
+		sent := old.ExpiresAt.Add(-life)
+		if old.TriesLeft == 0 || now.Before(sent.Add(gap)) {
 			return nil
 		}
 		tries = old.TriesLeft
 	}
 	code := newCode()
-	expires := now.Add(codeLife)
+	expires := now.Add(life)
 	err = saveCode(tx, signInCode{
 		UserID: u.ID, CodeDigest: s.digest(u.ID, code), TriesLeft: tries, ExpiresAt: expires,
 	})

@@ -35,7 +35,7 @@ type claims struct {
 // mint makes and reads tokens: JWTs signed with HMAC-SHA256.
 type mint struct {
 	key    []byte
-	life   time.Duration
+	life   time.Duration // by the wall's clock
 	clock  clock.Clock
 	parser *jwt.Parser
 }
@@ -58,7 +58,7 @@ func newMint(secret []byte, life time.Duration, clk clock.Clock) (*mint, error) 
 
 func (m *mint) token(u User) (Token, error) {
 	now := m.clock.Now()
-	expires := jwt.NewNumericDate(now.Add(m.life)) // whole seconds
+	expires := jwt.NewNumericDate(now.Add(clock.App(m.clock, m.life))) // whole seconds
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: issuer, Subject: u.ID.String(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: expires,

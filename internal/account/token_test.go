@@ -11,6 +11,19 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 )
 
+// However fast time runs, a token is good for as long as whoever holds it was told.
+func TestATokenLivesByTheWallsClock(t *testing.T) {
+	now := time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)
+	m, err := newMint([]byte(secret), time.Hour, clock.Fast{Wall: time.Now(), App: now, Rate: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := m.token(User{ID: uuid.New(), Role: Rider})
+	if life := token.ExpiresAt.Sub(now); err != nil || life < 60*time.Hour {
+		t.Errorf("lives for %s of a clock that runs 60×, %v", life, err)
+	}
+}
+
 func TestVerify(t *testing.T) {
 	now := time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)
 	clk := clock.NewFake(now)

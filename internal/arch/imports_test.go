@@ -28,6 +28,7 @@ var rooms = map[string][]string{
 	"internal/db":            {"migrations"},
 	"internal/db/dbtest":     {"internal/db"},
 	"internal/jobs":          {"internal/db"},
+	"internal/tempo":         {"internal/db"},
 	"internal/osrm":          nil,
 	"internal/roads":         nil,
 	"internal/sim":           nil,

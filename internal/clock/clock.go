@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// Clock tells the time in UTC, in whole microseconds, which both databases store exactly.
+// Clock tells the application's time in UTC, in whole microseconds, which both databases
+// store exactly, and how many times as fast as the wall's it runs.
 type Clock interface {
 	Now() time.Time
+	Speed() float64
 }
 
 // System is the machine's clock.
@@ -16,6 +18,9 @@ type System struct{}
 
 // Now implements Clock.
 func (System) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Speed implements Clock.
+func (System) Speed() float64 { return 1 }
 
 // Fake is a clock that moves only when told to.
 type Fake struct {
@@ -32,6 +37,9 @@ func (f *Fake) Now() time.Time {
 	defer f.mu.Unlock()
 	return f.now
 }
+
+// Speed implements Clock: what waits while the clock is moved waits by the wall's.
+func (f *Fake) Speed() float64 { return 1 }
 
 // Advance moves the clock forward by d.
 func (f *Fake) Advance(d time.Duration) {

@@ -34,6 +34,8 @@ type Settings struct {
 	Language   string        `flag:"language" default:"en" help:"of notices and SMS to those who have chosen none: en or zh"`
 	TokenLife  time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 
+	ClockSpeed float64 `flag:"clock-speed" default:"0" help:"how many times as fast as the wall's clock the application's time runs, from 1 to 3600: with 60, an hour passes in a minute; 0: as it does in the database, by the wall's clock in a new one (demo: 20); only 1 goes with a real SMS provider"`
+
 	Queues          string        `flag:"queues" default:"orders=30,pay=30,match=20,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
 	Concurrency     int           `flag:"concurrency" default:"8" help:"jobs a worker runs at a time"`
 	Strict          bool          `flag:"strict" default:"false" help:"a queue is asked only when those of greater weight are empty"`
@@ -200,6 +202,9 @@ func (s Settings) check() error {
 		return err
 	}
 	if err := s.checkSMS(); err != nil {
+		return err
+	}
+	if err := s.checkClock(); err != nil {
 		return err
 	}
 	for name, d := range map[string]time.Duration{

@@ -75,6 +75,12 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--max-time=-1s", "--max-time"},
 		{"--keep-failed=0s", "--keep-failed"},
 		{"--sms-per-day=-1", "--sms-per-day"},
+		{"--clock-speed=fast", "--clock-speed"},
+		{"--clock-speed=NaN", "--clock-speed"},
+		{"--clock-speed=Inf", "--clock-speed"},
+		{"--clock-speed=-1", "--clock-speed"},
+		{"--clock-speed=0.5", "--clock-speed"},
+		{"--clock-speed=3601", "--clock-speed"},
 		{"--sms=pigeon", "--sms"},
 		{"--sms=", "--sms"},
 		{"--sms=log,log", "--sms"},
@@ -168,5 +174,25 @@ func TestAnotherProcessHasTheSameSettings(t *testing.T) {
 	}
 	if again, err := load(t, env); err != nil || again != s {
 		t.Errorf("%+v, %v; want %+v", again, err, s)
+	}
+}
+
+// Beside a real provider time is the world's, whether the speed was asked for or found.
+func TestOnlyTheWallsTimeGoesWithARealProvider(t *testing.T) {
+	for _, c := range []struct {
+		sms   string
+		speed float64
+		ok    bool
+	}{
+		{"log", 0, true}, {"log", 1, true}, {"log", 60, true}, {"log", 3600, true},
+		{"twilio", 0, true}, {"twilio", 1, true}, {"twilio", 60, false}, {"log,aliyun", 1.5, false},
+	} {
+		s := Settings{SMS: c.sms, ClockSpeed: c.speed}
+		if err := s.checkClock(); (err == nil) != c.ok {
+			t.Errorf("%s at %g: %v", c.sms, c.speed, err)
+		}
+		if err := s.CheckSpeed(max(c.speed, 1)); (err == nil) != c.ok {
+			t.Errorf("%s on a database at %g: %v", c.sms, c.speed, err)
+		}
 	}
 }

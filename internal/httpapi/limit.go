@@ -14,8 +14,8 @@ import (
 	"github.com/spotpool/spotpool/internal/clock"
 )
 
-// Rate says how many requests a second this process takes from one user, and
-// from one address that has not signed in. Bursts may be twice as large.
+// Rate says how many requests a second, of the wall's clock, this process takes from
+// one user, and from one address that has not signed in. Bursts may be twice as large.
 type Rate struct {
 	User    float64
 	Address float64
@@ -46,7 +46,7 @@ func (l *limiter) bucket(name string, perSecond float64) *rate.Limiter {
 		if len(l.buckets) >= maxBuckets {
 			clear(l.buckets)
 		}
-		b = rate.NewLimiter(rate.Limit(perSecond), burst(perSecond))
+		b = rate.NewLimiter(rate.Limit(perSecond/l.clock.Speed()), burst(perSecond))
 		l.buckets[name] = b
 	}
 	return b

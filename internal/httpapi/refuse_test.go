@@ -135,7 +135,6 @@ func TestTripsAreRefused(t *testing.T) {
 	add("time is a number", malformedStatus, "field_malformed", with(o, "depart_at", 1767225600))
 	add("detour is a string", malformedStatus, "field_malformed", with(o, "max_detour_minutes", "15"))
 	add("no origin", invalidStatus, "field_missing", without(o, "origin"))
-	add("no time", invalidStatus, "field_missing", without(o, "depart_at"))
 	add("no seats", invalidStatus, "seats_out_of_range", without(o, "seats"))
 	for _, n := range []int{0, -1, 9, 99} {
 		add(fmt.Sprintf("%d seats", n), invalidStatus, "seats_out_of_range", with(o, "seats", n))

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/account"
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
@@ -126,6 +127,18 @@ func TestTripWakesTheOrdersThatWait(t *testing.T) {
 	w.offer(driver)
 	if confirmed := w.confirmed(rider, o); *confirmed.MatchedAt >= due(o) {
 		t.Errorf("matched at %s: it was not woken before %s", *confirmed.MatchedAt, due(o))
+	}
+}
+
+// A driver who does not say when sets out in ten minutes.
+func TestATripDepartsSoonUnlessItIsSaid(t *testing.T) {
+	now := clock.NewFake(time.Now())
+	w := newWorld(t, func(d *Deps) { d.Clock = now })
+	for _, body := range []object{without(tripBody(), "depart_at"), with(tripBody(), "depart_at", nil)} {
+		tr := into[tripOut](w.do(w.user(account.Driver), "POST", "/v1/trips", body).is(http.StatusCreated))
+		if want := stamp(now.Now().Add(10 * time.Minute)); tr.DepartAt != want {
+			t.Errorf("departs at %s, want %s", tr.DepartAt, want)
+		}
 	}
 }
 

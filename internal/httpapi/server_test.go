@@ -68,6 +68,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{nobody, "GET", "/openapi.yaml", nil, http.StatusOK},
 		{nobody, "GET", "/healthz", nil, http.StatusOK},
 		{nobody, "GET", "/readyz", nil, http.StatusOK},
+		{nobody, "GET", "/v1/clock", nil, http.StatusOK},
 		{nobody, "GET", "/metrics", nil, http.StatusOK},
 	}...) {
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
@@ -121,6 +122,33 @@ func TestTooManyRequestsAreRefused(t *testing.T) {
 	w.do(nobody, "POST", "/v1/auth/tokens", object{}).refused(http.StatusTooManyRequests, "too_many_requests")
 	now.Advance(10 * time.Second)
 	ask().is(http.StatusAccepted)
+}
+
+// However fast time runs, a process takes no more requests a second of the wall's.
+func TestRequestsAreLimitedByTheWallsClock(t *testing.T) {
+	now := clock.System{}.Now()
+	w := newWorld(t, func(d *Deps) { d.Clock, d.Rate = clock.Fast{Wall: now, App: now, Rate: 3600}, Rate{User: 0.1} })
+	rider := w.user(account.Rider)
+	w.do(rider, "GET", "/v1/orders", nil).is(http.StatusOK)
+	a := w.do(rider, "GET", "/v1/orders", nil).refused(http.StatusTooManyRequests, "too_many_requests")
+	if wait, err := strconv.Atoi(a.Header().Get("Retry-After")); err != nil || wait < 1 || wait > 10 {
+		t.Errorf("Retry-After %d, %v", wait, err)
+	}
+}
+
+func TestTheClockIsTold(t *testing.T) {
+	start := time.Date(2030, 1, 1, 8, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		clock clock.Clock
+		speed float64
+	}{{clock.NewFake(start), 1}, {clock.Fast{Wall: time.Now(), App: start, Rate: 60}, 60}} {
+		w := newWorld(t, func(d *Deps) { d.Clock = c.clock })
+		got := into[clockOut](w.do(nobody, "GET", "/v1/clock", nil).is(http.StatusOK))
+		now, err := time.Parse(time.RFC3339Nano, got.Now)
+		if err != nil || now.Before(start) || now.After(c.clock.Now()) || got.Speed != c.speed {
+			t.Errorf("told %+v, %v; want from %s to %s", got, err, start, c.clock.Now())
+		}
+	}
 }
 
 func TestLimiterForgetsInTheEnd(t *testing.T) {

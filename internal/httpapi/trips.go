@@ -22,8 +22,8 @@ type tripIn struct {
 	MaxDetourMinutes *int       `json:"max_detour_minutes"`
 }
 
-func (in tripIn) offer(driver uuid.UUID) (o trip.Offer, err error) {
-	o = trip.Offer{DriverID: driver, Seats: in.Seats}
+func (in tripIn) offer(driver uuid.UUID, now time.Time) (o trip.Offer, err error) {
+	o = trip.Offer{DriverID: driver, Seats: in.Seats, DepartAt: now.Add(trip.UsualLead)}
 	if o.Origin, err = in.Origin.place("origin"); err != nil {
 		return o, err
 	}
@@ -34,10 +34,9 @@ func (in tripIn) offer(driver uuid.UUID) (o trip.Offer, err error) {
 		}
 		o.Dest = &to
 	}
-	if in.DepartAt == nil {
-		return o, missing("depart_at")
+	if in.DepartAt != nil {
+		o.DepartAt = *in.DepartAt
 	}
-	o.DepartAt = *in.DepartAt
 	if in.MaxDetourMinutes != nil {
 		// Out of range is out of range; the bound keeps the product from overflowing.
 		d := time.Duration(max(-1, min(*in.MaxDetourMinutes, 1<<20))) * time.Minute
@@ -51,7 +50,7 @@ func (s *Server) offerTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, error
 	if err != nil {
 		return reply{}, err
 	}
-	offer, err := in.offer(who(c).UserID)
+	offer, err := in.offer(who(c).UserID, s.Clock.Now())
 	if err != nil {
 		return reply{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
@@ -17,7 +18,7 @@ var errGateway = errors.New("gateway: 503")
 // breaks has a breaker watch a handler and returns what runs it once, with what
 // the handler says, and reports whether the breaker let it.
 func breaks(errorsInARow int, pause time.Duration) (run func(ctx context.Context, says error) (ran bool)) {
-	around := jobs.ThrottleExceptions(jobs.NewBreaker("gateway", errorsInARow, pause))
+	around := jobs.ThrottleExceptions(jobs.NewBreaker(clock.System{}, "gateway", errorsInARow, pause))
 	return func(ctx context.Context, says error) (ran bool) {
 		_ = around(func(context.Context, *jobs.Attempt) error {
 			ran = true
@@ -91,7 +92,7 @@ func TestAReleaseIsNoTrial(t *testing.T) {
 }
 
 func TestABreakerCountsAPanic(t *testing.T) {
-	around := jobs.ThrottleExceptions(jobs.NewBreaker("gateway", 1, time.Hour))
+	around := jobs.ThrottleExceptions(jobs.NewBreaker(clock.System{}, "gateway", 1, time.Hour))
 	func() {
 		defer func() { _ = recover() }()
 		_ = around(func(context.Context, *jobs.Attempt) error { panic("a bug") })(t.Context(), nil)

@@ -274,7 +274,7 @@ func (c *courier) carry(p *parcel) {
 	}
 	_, err := c.to(p.queue).client.Enqueue(asynq.NewTask(p.kind, []byte(p.payload())),
 		asynq.TaskID(p.payload()), asynq.Queue(p.queue), asynq.MaxRetry(maxRedeliveries),
-		asynq.Timeout(redisDeadline), asynq.Retention(c.retention), asynq.ProcessIn(p.due.Sub(c.clock.Now())))
+		asynq.Timeout(redisDeadline), asynq.Retention(c.retention), asynq.ProcessIn(clock.Wall(c.clock, p.due.Sub(c.clock.Now()))))
 	if !errors.Is(err, asynq.ErrTaskIDConflict) {
 		c.failed(p.delivery, err)
 	}

@@ -160,7 +160,7 @@ func _(r *jobs.Registry, kind jobs.Kind[rideArgs], handle func(context.Context, 
 }
 
 func _(r *jobs.Registry, kind jobs.Kind[rideArgs], handle func(context.Context, *jobs.Attempt, rideArgs) error) {
-	gateway := jobs.NewBreaker("payment gateway", 5, 10*time.Second)
+	gateway := jobs.NewBreaker(clock.System{}, "payment gateway", 5, 10*time.Second)
 	jobs.Handle(r, kind, handle, jobs.ThrottleExceptions(gateway))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 )
@@ -156,7 +157,7 @@ func Example_throttleExceptions() {
 
 	pay := kind[int]("pay")
 	pay.Backoff = jobs.Fixed(time.Second)
-	gateway := jobs.NewBreaker("gateway", 2, time.Hour)
+	gateway := jobs.NewBreaker(clock.System{}, "gateway", 2, time.Hour)
 	jobs.Handle(q.Registry, pay, func(context.Context, *jobs.Attempt, int) error {
 		return errors.New("gateway: 503")
 	}, jobs.ThrottleExceptions(gateway))
@@ -182,7 +183,7 @@ func TestThrottleExceptionsTriesAgain(t *testing.T) {
 			return errors.New("gateway: 503")
 		}
 		return nil
-	}, jobs.ThrottleExceptions(jobs.NewBreaker("gateway", 2, 200*time.Millisecond)))
+	}, jobs.ThrottleExceptions(jobs.NewBreaker(clock.System{}, "gateway", 2, 200*time.Millisecond)))
 	h.Work("q")
 	subject := h.Start(jobs.Chain(k.New(stepArgs{})))
 	h.Await("the breaker is open", func() bool { return h.Events()["pay released"] > 0 })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/fault"
 )
 
@@ -83,10 +84,10 @@ type Breaker struct {
 	pause time.Duration
 }
 
-// NewBreaker returns a closed breaker.
-func NewBreaker(name string, errorsInARow int, pause time.Duration) *Breaker {
+// NewBreaker returns a closed breaker, whose pause is one of the clock's.
+func NewBreaker(c clock.Clock, name string, errorsInARow int, pause time.Duration) *Breaker {
 	return &Breaker{gobreaker.NewTwoStepCircuitBreaker[any](gobreaker.Settings{
-		Name: name, MaxRequests: 1, Timeout: pause,
+		Name: name, MaxRequests: 1, Timeout: clock.Wall(c, pause),
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= uint32(errorsInARow) },
 		IsExcluded:  saysNothing,
 	}), pause}

@@ -44,7 +44,7 @@ func (w *Worker) periodicLoop(ctx context.Context) {
 			now := w.core.clock.Now()
 			next = min(next, p.slot(now).Add(p.Every).Sub(now))
 		}
-		timer := time.NewTimer(next)
+		timer := time.NewTimer(w.wall(next))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

@@ -28,7 +28,9 @@ func (s *System) RegisterPrune(r *Registry, keep, keepFailed time.Duration) Peri
 
 // firstID returns the least id of what was made from t on. Ids are UUIDs of
 // version 7, which begin with the time of their making in milliseconds, so that
-// what is old is found by primary key, and no index has to be kept for it.
+// what is old is found by primary key, and no index has to be kept for it. They are made
+// by the wall's clock, which the application's may be ahead of: so no more than what an
+// id says is certain, and a condition has to look at the row's own time too.
 func firstID(t time.Time) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:], uint64(t.UnixMilli())<<16)
@@ -82,7 +84,7 @@ func (a *Admin) PruneBatches(ctx context.Context, ended, unfinished time.Time) (
 	if err != nil || unfinished.IsZero() {
 		return n, err
 	}
-	more, err := c.deleteFlows(ctx, false, "id < ? AND finished_at IS NULL"+holds, firstID(unfinished))
+	more, err := c.deleteFlows(ctx, false, "id < ? AND finished_at IS NULL AND created_at < ?"+holds, firstID(unfinished), unfinished)
 	return n + more, err
 }
 

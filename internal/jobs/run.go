@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/logs"
@@ -19,9 +20,9 @@ import (
 // shows the true error there. The decision was made, and recorded, before.
 type outcome struct {
 	error
-	after   time.Duration
-	failure bool // counts as a failure in asynq's figures
-	final   bool // no further attempt
+	after   time.Duration // by the wall's clock, which asynq goes by
+	failure bool          // counts as a failure in asynq's figures
+	final   bool          // no further attempt
 }
 
 // recorded reports whether the database knows of the run.
@@ -73,7 +74,7 @@ func (w *Worker) process(ctx context.Context, task *asynq.Task) error {
 		if row.State != jobReady || row.Generation != generation {
 			return nil // a delivery too many: the job has ended, or was started anew
 		}
-		if early := row.DueAt.Sub(w.core.clock.Now()); early > 0 && early < redisTick {
+		if early := w.wall(row.DueAt.Sub(w.core.clock.Now())); early > 0 && early < redisTick {
 			handled()
 			pause(ctx, early)
 			handled = w.slots.again()
@@ -99,6 +100,9 @@ func (w *Worker) load(ctx context.Context, task string, id uuid.UUID) (*jobRow, 
 // redisTick is the unit in which asynq keeps the times of tasks that are put off.
 // It cuts them, so that a task comes up to so much early.
 const redisTick = time.Second
+
+// wall returns how long a duration of the application's time takes by the wall's clock.
+func (w *Worker) wall(d time.Duration) time.Duration { return clock.Wall(w.core.clock, d) }
 
 // pause waits, unless ctx is over before.
 func pause(ctx context.Context, d time.Duration) {
@@ -173,7 +177,7 @@ func (w *Worker) unknown(ctx context.Context, row *jobRow) error {
 	err := unknownKind(row.Kind)
 	w.log.WarnContext(ctx, "job put off", "err", err)
 	w.core.tell(Event{JobID: row.ID, Kind: row.Kind, Queue: row.Queue, Flow: row.FlowID, Result: "put_off", Err: err})
-	_ = w.core.release(ctx, row, unknownPause) // so that the sweep lets it wait
+	_ = w.core.release(ctx, row, clock.App(w.core.clock, unknownPause)) // so that the sweep lets it wait
 	return &outcome{error: err, after: unknownPause}
 }
 
@@ -281,7 +285,7 @@ func (w *Worker) settle(ctx context.Context, k *kind, a *Attempt, err error) err
 	if recErr != nil {
 		return w.recorded(recErr)
 	}
-	return &outcome{error: err, after: after, failure: true}
+	return &outcome{error: err, after: w.wall(after), failure: true}
 }
 
 // lastTry reports whether an attempt that ended in an error was the last one.
@@ -309,7 +313,7 @@ func (w *Worker) release(ctx context.Context, a *Attempt, rel *released) error {
 	if err != nil {
 		return w.recorded(err)
 	}
-	return &outcome{error: rel, after: after}
+	return &outcome{error: rel, after: w.wall(after)}
 }
 
 func (w *Worker) giveUp(ctx context.Context, k *kind, a *Attempt, cause error) error {

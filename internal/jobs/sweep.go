@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 )
 
@@ -118,7 +119,7 @@ func distinct(errs []error) error {
 // is pending, less the grace. ok is false when no task at the head says.
 func (s *System) horizon(ctx context.Context, queue string) (t time.Time, ok bool, err error) {
 	waited, ok, err := s.broker(queue).oldest(ctx, queue)
-	return s.core.clock.Now().Add(-waited - sweepGrace), ok, err
+	return s.core.clock.Now().Add(-clock.App(s.core.clock, waited+sweepGrace)), ok, err
 }
 
 func (w *Worker) sweepQueue(ctx context.Context, queue string, horizon time.Time) (restored int, err error) {

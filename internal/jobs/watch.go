@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 )
 
@@ -27,7 +28,7 @@ const watchInterval = 100 * time.Millisecond
 
 // watch stops the worker once a limit is reached or a restart is asked for.
 func (w *Worker) watch(ctx context.Context, gates []*gate, stop context.CancelCauseFunc) {
-	began := w.core.clock.Now()
+	began := time.Now()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var asked, known time.Time
@@ -57,7 +58,7 @@ func (w *Worker) watch(ctx context.Context, gates []*gate, stop context.CancelCa
 
 // limit returns the limit that is reached, or nil.
 func (w *Worker) limit(ctx context.Context, gates []*gate, began time.Time) error {
-	if w.cfg.MaxTime > 0 && w.core.clock.Now().Sub(began) >= w.cfg.MaxTime {
+	if w.cfg.MaxTime > 0 && time.Since(began) >= w.cfg.MaxTime {
 		return errMaxTime
 	}
 	if w.cfg.MaxMemory > 0 && memory() > w.cfg.MaxMemory {
@@ -146,7 +147,7 @@ func (w *Worker) RunSync(ctx context.Context, j Job) error {
 	row := w.core.newRow(j, now)
 	row.begin(now)
 	// Should this process die, the sweep delivers the job once it is due.
-	later := now.Add(k.timeout + abandonAfter)
+	later := now.Add(clock.App(w.core.clock, k.timeout+abandonAfter))
 	row.DueAt = &later
 	err := w.core.db.Tx(ctx, func(tx *db.Tx) error { return tx.Create(&row).Error })
 	if err != nil {
@@ -156,7 +157,7 @@ func (w *Worker) RunSync(ctx context.Context, j Job) error {
 	var o *outcome
 	if errors.As(out, &o) {
 		if !o.final {
-			w.core.courier.send(delivery{id: row.ID, generation: 0, kind: row.Kind, queue: row.Queue, due: now.Add(o.after)})
+			w.core.courier.send(delivery{id: row.ID, generation: 0, kind: row.Kind, queue: row.Queue, due: now.Add(clock.App(w.core.clock, o.after))})
 		}
 		return o.error
 	}

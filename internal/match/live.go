@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
@@ -22,7 +23,7 @@ type Live struct {
 
 const (
 	// lastMoment is when an order is not decided with others any more: its own job
-	// must still come to its end before its time is up.
+	// must still come to its end, by the wall's clock, before its time is up.
 	lastMoment = 2 * time.Second
 	// decideLock is after how long another decision may begin when the worker dies
 	// that makes one.
@@ -42,8 +43,8 @@ func (l Live) moving() time.Duration {
 
 // gathers reports whether an order is to be decided with others. One that does not
 // have the time is placed as it comes.
-func (l Live) gathers(req Request, now time.Time) bool {
-	return !l.instant() && now.Add(l.Window+lastMoment).Before(req.DecideBy)
+func (l Live) gathers(req Request, c clock.Clock) bool {
+	return !l.instant() && c.Now().Add(l.Window+clock.App(c, lastMoment)).Before(req.DecideBy)
 }
 
 // Roomier is for trip.Config: it offers a trip's free seats to those who wait. Where

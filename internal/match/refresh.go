@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/trip"
 )
 
@@ -19,8 +20,8 @@ const (
 	loadChunk   = 500              // trips read by one query
 	loaders     = 4                // queries at a time
 
-	// overlap is how far each refresh looks back beyond the one before it: it
-	// covers commits that came late and clocks that disagree.
+	// overlap is how far each refresh looks back beyond the one before it, by the
+	// wall's clock: it covers commits that came late and clocks that disagree.
 	overlap = 5 * time.Second
 	// fullEvery is how often all trips are compared, which finds what a clock
 	// that is wrong by more than the overlap has hidden.
@@ -66,11 +67,11 @@ func (b *Board) Run(ctx context.Context) error {
 	}
 }
 
-// Age returns how long ago the board was known to be fresh.
+// Age returns how long ago the board was known to be fresh, by the wall's clock.
 func (b *Board) Age() time.Duration {
 	b.rounds.mu.Lock()
 	defer b.rounds.mu.Unlock()
-	return b.clock.Now().Sub(b.rounds.fresh)
+	return clock.Wall(b.clock, b.clock.Now().Sub(b.rounds.fresh))
 }
 
 // Refresh brings the board up to what was committed when Refresh was called.
@@ -111,13 +112,13 @@ func (b *Board) lead(ctx context.Context, r *round) {
 // read compares the board with the source. One round reads at a time.
 func (b *Board) read(ctx context.Context) error {
 	began := b.clock.Now()
-	full := began.Sub(b.rounds.full) >= fullEvery
+	full := clock.Wall(b.clock, began.Sub(b.rounds.full)) >= fullEvery
 	var marks []trip.Mark
 	var err error
 	if full {
 		marks, err = b.source.TakingOrders(ctx, began)
 	} else {
-		marks, err = b.source.Changed(ctx, b.rounds.fresh.Add(-overlap))
+		marks, err = b.source.Changed(ctx, b.rounds.fresh.Add(-clock.App(b.clock, overlap)))
 	}
 	if err != nil {
 		return err

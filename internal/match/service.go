@@ -105,7 +105,7 @@ func (s *Service) place(ctx context.Context, orderID uuid.UUID, done commit) err
 	if err != nil || !waiting {
 		return err
 	}
-	if s.live.gathers(req, s.clock.Now()) {
+	if s.live.gathers(req, s.clock) {
 		return s.await(ctx)
 	}
 	for range raceRounds {

@@ -92,4 +92,4 @@ type Service struct {
 }
 
 // New returns a service over deps.
-func New(deps Deps) *Service { return &Service{deps, sendersOf(deps.SMS)} }
+func New(deps Deps) *Service { return &Service{deps, sendersOf(deps.Clock, deps.SMS)} }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
@@ -19,10 +20,10 @@ const (
 	providerPause  = 15 * time.Second
 )
 
-func sendersOf(providers []Provider) []sender {
+func sendersOf(c clock.Clock, providers []Provider) []sender {
 	all := make([]sender, len(providers))
 	for i, p := range providers {
-		all[i] = sender{p, jobs.NewBreaker("sms "+p.Name, providerErrors, providerPause)}
+		all[i] = sender{p, jobs.NewBreaker(c, "sms "+p.Name, providerErrors, providerPause)}
 	}
 	return all
 }

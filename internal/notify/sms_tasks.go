@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
@@ -102,7 +103,7 @@ const fresh = 30 * time.Second
 // overtaken reports whether an SMS has waited, for its limits or for quiet hours to end,
 // until its order was no longer as it says.
 func (s *Service) overtaken(ctx context.Context, n Notice) (bool, error) {
-	if s.deps.Clock.Now().Sub(n.CreatedAt) < fresh || !n.OrderID.Valid || !n.TripID.Valid {
+	if s.deps.Clock.Now().Sub(n.CreatedAt) < clock.App(s.deps.Clock, fresh) || !n.OrderID.Valid || !n.TripID.Valid {
 		return false, nil
 	}
 	switch n.Event {

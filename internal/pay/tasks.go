@@ -48,7 +48,7 @@ func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
 
 // Register attaches the handlers of this package's jobs.
 func (s *Service) Register(r *jobs.Registry) {
-	gateway := jobs.ThrottleExceptions(jobs.NewBreaker("payment gateway", gatewayErrors, gatewayPause))
+	gateway := jobs.ThrottleExceptions(jobs.NewBreaker(s.clock, "payment gateway", gatewayErrors, gatewayPause))
 	jobs.Handle(r, holdKind, s.hold, gateway)
 	jobs.Handle(r, voidKind, s.void, gateway)
 	jobs.OnFailed(r, voidKind, s.voidFailed)

@@ -8,20 +8,22 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
 const (
 	sayWhere   = 10 * time.Second // between two positions of a car
+	sayPause   = 2 * time.Second  // at least, by the wall's clock: many cars would flood the server where time runs fast
 	longestFor = 4 * time.Hour    // a driver gives up by then
 )
 
 // drive drives a trip from its departure to its end, as planned. It does not come back
 // before, unless ctx ends or the trip is over another way.
 func (t *town) drive(ctx context.Context, driver Client, trip Trip) {
-	ctx, cancel := context.WithTimeout(ctx, trip.DepartAt.Sub(t.Clock.Now())+longestFor)
+	ctx, cancel := context.WithTimeout(ctx, clock.Wall(t.Clock, trip.DepartAt.Sub(t.Clock.Now())+longestFor))
 	defer cancel()
-	if pause(ctx, trip.DepartAt.Sub(t.Clock.Now())) != nil {
+	if t.wait(ctx, trip.DepartAt.Sub(t.Clock.Now())) != nil {
 		return
 	}
 	here := trip.Origin.Point
@@ -38,7 +40,7 @@ func (t *town) drive(ctx context.Context, driver Client, trip Trip) {
 		here = stop.Point
 		now, err = driver.Drive(ctx, trip.ID, stop.act())
 		if statusOf(err) == http.StatusConflict { // the rider has called off, or the fare is not held yet
-			if pause(ctx, sayWhere) != nil {
+			if t.wait(ctx, sayWhere) != nil {
 				return
 			}
 			now, err = driver.Trip(ctx, trip.ID)
@@ -77,7 +79,7 @@ func (t *town) approach(ctx context.Context, driver Client, id uuid.UUID, from g
 		part := float64(spent) / float64(way)
 		at := geo.Point{Lat: from.Lat + part*(stop.Lat-from.Lat), Lng: from.Lng + part*(stop.Lng-from.Lng)}
 		_ = driver.Position(ctx, id, at) // the next one will do
-		if err := pause(ctx, min(sayWhere, way-spent)); err != nil {
+		if err := t.wait(ctx, min(max(sayWhere, clock.App(t.Clock, sayPause)), way-spent)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/geo"
 )
 
@@ -88,6 +89,27 @@ func TestATripIsDriven(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A fast clock hastens the cars, but not what they have to say.
+func TestAFastCarSpeaksNoFaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, began := newFakeAPI(), time.Now()
+		depart := began.Add(10 * time.Minute)
+		d := &driven{trip: Trip{ID: uuid.New(), Status: "open", DepartAt: depart, Plan: []Stop{
+			{Number: 1, Kind: stopPickup, State: stopAhead, Point: geo.Point{Lat: 2}, At: depart.Add(20 * time.Minute)},
+		}}}
+		api.lets(d)
+		l := liveOn(api)
+		l.Clock = clock.Fast{Wall: began, App: began, Rate: 60}
+		(&town{Live: l}).drive(context.Background(), api.client().As("driver 1"), d.trip)
+		if took := time.Since(began).Round(time.Second); took != 30*time.Second || d.trip.Status != "completed" {
+			t.Errorf("%s after %s of the wall's", d.trip.Status, took)
+		}
+		if n := len(d.positions); n != 10 {
+			t.Errorf("%d positions in 20 seconds of driving, want one every other second", n)
+		}
+	})
 }
 
 // Whoever drives stops when the city does.

@@ -21,6 +21,7 @@ type Live struct {
 	Clock  clock.Clock
 	Log    *slog.Logger
 
+	// All by the clock's time; a fast one makes people quick, and the cars with them.
 	Fleet                  int     // trips offered at once at the beginning, so that the first riders find cars
 	Trips, Orders, Cancels float64 // events a minute, on average
 	Drivers, Riders        int     // how many people take turns; many, since limits count per person
@@ -55,7 +56,7 @@ func Run(ctx context.Context, l Live) error {
 	}
 	for {
 		gap := time.Duration(t.City.rng.ExpFloat64() / perMinute * float64(time.Minute))
-		if pause(ctx, gap) != nil {
+		if t.wait(ctx, gap) != nil {
 			return nil
 		}
 		switch at := t.City.rng.Float64() * perMinute; {
@@ -75,6 +76,11 @@ type town struct {
 	drivers, riders crowd
 	placed          []placed       // the newest orders, oldest first
 	driving         sync.WaitGroup // the trips on their way, or about to be
+}
+
+// wait waits for d of the clock's time, or less when ctx ends; then it returns ctx's error.
+func (t *town) wait(ctx context.Context, d time.Duration) error {
+	return pause(ctx, clock.Wall(t.Clock, d))
 }
 
 // placed is an order with the client of its rider.

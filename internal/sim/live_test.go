@@ -41,6 +41,24 @@ func between(t *testing.T, what string, n, low, high int) {
 	}
 }
 
+// In a minute of the wall's, twenty pass for the people of the city.
+func TestAFastClockMakesPeopleQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newFakeAPI()
+		l := liveOn(api)
+		app := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		l.Clock = clock.Fast{Wall: time.Now(), App: app, Rate: 20}
+		runFor(t, l, time.Minute)
+		between(t, "trips", len(api.trips), 10+200, 10+280)
+		between(t, "orders", len(api.orders), 540, 660)
+		for _, trip := range api.trips {
+			if at := trip.what.DepartAt; at.Before(app) || at.After(app.Add(40*time.Minute)) {
+				t.Fatalf("a trip departs at %s", at)
+			}
+		}
+	})
+}
+
 func TestRunActsAtItsRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()

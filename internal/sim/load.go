@@ -19,7 +19,7 @@ const mostPeople = 20_000
 type Load struct {
 	Client Client // of the server; its token is not used
 	Tokens Tokens
-	Clock  clock.Clock
+	Clock  clock.Clock // the server's; the plan, the waiting and what is measured are by the wall's
 	Log    *slog.Logger
 	Plan   Plan
 
@@ -52,7 +52,7 @@ func (l Load) withDefaults() Load {
 // beginning, when the operator is turned away, or when ctx ends; the report then
 // holds what happened until then.
 func Drive(ctx context.Context, l Load) (Report, error) {
-	r := &run{Load: l.withDefaults(), record: newRecord(), pages: bookmarks{}}
+	r := &run{Load: l.withDefaults(), record: newRecord(l.Clock), pages: bookmarks{}}
 	r.begin = r.Clock.Now()
 	err := r.prepare(ctx)
 	if err == nil && r.Began != nil {
@@ -75,8 +75,8 @@ type run struct {
 	took            time.Duration
 }
 
-// elapsed returns the time since the beginning.
-func (r *run) elapsed() time.Duration { return r.Clock.Now().Sub(r.begin) }
+// elapsed returns the time since the beginning, by the wall's clock.
+func (r *run) elapsed() time.Duration { return clock.Wall(r.Clock, r.Clock.Now().Sub(r.begin)) }
 
 // prepare makes sure that the server answers, gathers the people, and puts the
 // stock of trips on offer.

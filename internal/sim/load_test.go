@@ -36,6 +36,29 @@ func loadOn(api *fakeAPI, p Plan) Load {
 
 func replayOn(api *fakeAPI, n int) Load { return loadOn(api, ReplayPlan(rides(n), time.Minute)) }
 
+// The plan and what is measured are by the wall's clock, what is asked for by the server's.
+func TestDriveGoesByTheWallsClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, app := newFakeAPI(), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		l := loadOn(api, CityLoad{Seed: 1, Rates: []float64{5}, Hold: time.Minute, Drivers: 10}.Plan())
+		l.Clock = clock.Fast{Wall: time.Now(), App: app, Rate: 60}
+		begin := time.Now()
+		r, err := Drive(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took < 50*time.Second || took > 80*time.Second || time.Duration(r.Took) > took {
+			t.Errorf("took %s", took)
+		}
+		between(t, "orders", r.Steps[0].Accepted, 240, 360)
+		for _, o := range api.orders {
+			if by := o.what.ArriveBefore; !by.IsZero() && (by.Before(app) || by.After(app.Add(4*time.Hour))) {
+				t.Fatalf("an order is to arrive by %s", by)
+			}
+		}
+	})
+}
+
 func TestDriveReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newFakeAPI()

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
+
+	"github.com/spotpool/spotpool/internal/clock"
 )
 
 const ms = Seconds(time.Millisecond)
@@ -153,7 +155,7 @@ func TestDetour(t *testing.T) {
 }
 
 func TestRecordCountsAnOrderOnce(t *testing.T) {
-	r := newRecord()
+	r := newRecord(clock.System{})
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
 	r.saw(o, 0) // before it was placed
 	r.placed(outcome{answer: time.Second}, o, nil)
@@ -171,8 +173,20 @@ func TestRecordCountsAnOrderOnce(t *testing.T) {
 	}
 }
 
+func TestRecordReckonsByTheWallsClock(t *testing.T) {
+	r := newRecord(clock.Fast{Wall: noon, App: noon, Rate: 60})
+	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
+	r.placed(outcome{}, o, nil)
+	o.TripID = uuid.NullUUID{UUID: uuid.New(), Valid: true}
+	o.Status, o.MatchedAt, o.ConfirmedAt = statusConfirmed, noon.Add(6*time.Second), noon.Add(time.Minute)
+	r.saw(o, 5*time.Second)
+	if out := r.orders[0]; out.match != 100*time.Millisecond || out.confirm != time.Second || out.observed {
+		t.Errorf("got %+v", out)
+	}
+}
+
 func TestRecordTakesTheServersTimes(t *testing.T) {
-	r := newRecord()
+	r := newRecord(clock.System{})
 	o := Order{ID: uuid.New(), Status: statusMatching, CreatedAt: noon}
 	r.placed(outcome{}, o, nil)
 	o.Status, o.MatchedAt, o.ConfirmedAt = statusConfirmed, noon.Add(20*time.Millisecond), noon.Add(70*time.Millisecond)

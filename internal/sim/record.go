@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/spotpool/spotpool/internal/clock"
 )
 
 // outcome is what became of one order that was sent.
@@ -61,6 +63,7 @@ func (s sampled) tasks() (pending, active int) {
 
 // record is what happened while a load test ran. It is safe for concurrent use.
 type record struct {
+	clock        clock.Clock // the server's
 	mu           sync.Mutex
 	orders       []outcome
 	index        map[uuid.UUID]int // of the accepted ones in orders
@@ -75,9 +78,9 @@ type record struct {
 // counts are the sums that a progress line shows.
 type counts struct{ offered, accepted, refused, confirmed, open, queued int }
 
-func newRecord() *record {
+func newRecord(c clock.Clock) *record {
 	return &record{
-		index: map[uuid.UUID]int{}, open: map[uuid.UUID]bool{},
+		clock: c, index: map[uuid.UUID]int{}, open: map[uuid.UUID]bool{},
 		tripsRefused: map[string]int{}, retried: map[string]int{},
 	}
 }
@@ -137,11 +140,11 @@ func (r *record) saw(o Order, at time.Duration) {
 	out.status = o.Status
 	seen := max(at-out.due-out.answer, time.Microsecond)
 	if out.match == 0 && (o.TripID.Valid || o.Status == statusMatched) {
-		out.match = out.spent(o.CreatedAt, o.MatchedAt, seen)
+		out.match = r.spent(out, o.CreatedAt, o.MatchedAt, seen)
 	}
 	switch o.Status {
 	case statusConfirmed, statusRiding, statusCompleted, statusNoShow:
-		out.confirm = out.spent(o.CreatedAt, o.ConfirmedAt, seen)
+		out.confirm = r.spent(out, o.CreatedAt, o.ConfirmedAt, seen)
 		r.live.confirmed++
 	}
 	if out.ended() {
@@ -149,14 +152,15 @@ func (r *record) saw(o Order, at time.Duration) {
 	}
 }
 
-// spent returns the time from accept until to, by the server; when the server
-// does not say, it returns what was seen and notes that it was only observed.
-func (o *outcome) spent(accept, to time.Time, seen time.Duration) time.Duration {
+// spent returns how long an order took from accept until to, as the server says, by the
+// wall's clock; when the server does not say, it returns what was seen and notes that it
+// was only observed.
+func (r *record) spent(o *outcome, accept, to time.Time, seen time.Duration) time.Duration {
 	if to.IsZero() || accept.IsZero() {
 		o.observed = true
 		return seen
 	}
-	return max(to.Sub(accept), time.Microsecond)
+	return max(clock.Wall(r.clock, to.Sub(accept)), time.Microsecond)
 }
 
 // sample notes a look at the server's queues and this process.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/spotpool/spotpool/internal/clock"
 )
 
 // stocking is how many trips are offered at once before the run begins.
@@ -37,9 +39,8 @@ func (r *run) send(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, a := range r.Plan.arrivals {
-		due := r.begin.Add(a.due)
-		request := r.request(ctx, a, due)
-		if pause(ctx, due.Sub(r.Clock.Now())) != nil {
+		request := r.request(ctx, a, r.begin.Add(clock.App(r.Clock, a.due)))
+		if pause(ctx, a.due-r.elapsed()) != nil {
 			return
 		}
 		held := false

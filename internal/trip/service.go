@@ -25,8 +25,11 @@ var ErrStale = fault.New(fault.Conflict, "trip_stale", "the trip has changed sin
 const (
 	MaxSeats  = 8
 	MaxDetour = 120 * time.Minute
-	maxPast   = time.Minute // forgives a client's slow clock
-	maxAhead  = 7 * 24 * time.Hour
+	// UsualLead is how long riders have to join a trip whose driver does not say when it departs.
+	UsualLead = 10 * time.Minute
+
+	maxPast  = time.Minute // forgives a client's slow clock
+	maxAhead = 7 * 24 * time.Hour
 )
 
 // DefaultDetour is the usual Config.DefaultDetour.

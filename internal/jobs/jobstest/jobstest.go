@@ -72,11 +72,14 @@ func On(t testing.TB, d *db.DB, conn asynq.RedisConnOpt) *Harness {
 	return With(t, d, jobs.Options{Redis: conn})
 }
 
-// With returns a harness on the given database and the servers that the options name.
+// With returns a harness on the given database, and with the servers and the clock that
+// the options name; without one, the system's.
 func With(t testing.TB, d *db.DB, o jobs.Options) *Harness {
 	t.Helper()
 	h := newHarness(t, d)
-	h.Redis, o.Clock = o.Redis, clock.System{}
+	if h.Redis = o.Redis; o.Clock == nil {
+		o.Clock = clock.System{}
+	}
 	h.build(o)
 	return h
 }
