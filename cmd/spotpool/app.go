@@ -48,6 +48,7 @@ type app struct {
 	payments *pay.Service
 	orders   *order.Service
 	ratings  *rating.Service
+	notices  *notify.Service
 	board    *match.Board
 	api      *httpapi.Server
 	worker   *jobs.Worker
@@ -85,6 +86,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		return nil, err
 	}
 	gateway, hooks, err := payGateway(s, a.clock)
+	if err != nil {
+		return nil, err
+	}
+	quiet, lang, err := manners(s)
 	if err != nil {
 		return nil, err
 	}
@@ -130,15 +135,15 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		DB: a.db, Board: a.board, Trips: a.trips, Orders: a.orders, Queue: queue, Locks: jobs.NewLocker(a.system.Redis()),
 		Live: live, Clock: a.clock, Log: log,
 	})
-	notices := notify.New(notify.Deps{
+	a.notices = notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
-		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone,
+		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, Lang: lang, Quiet: quiet,
 		Metrics: notify.NewMetrics(a.registry), SMSPerSecond: s.SMSPerSecond, SMSPerDay: s.SMSPerDay,
 	})
 	a.api = httpapi.New(httpapi.Deps{
 		DB: a.db, Redis: a.system.Redis(), Jobs: queue, Admin: a.system.Admin(), Queues: s.QueueNames(),
 		Monitor: a.system.Monitor(httpapi.MonitorRoot), Pages: web.FS,
-		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Ratings: a.ratings, Notices: notices, Hub: a.hub,
+		Accounts: a.accounts, Trips: a.trips, Whereabouts: trip.NewPositions(a.system.Redis()), Orders: a.orders, Payments: a.payments, Ratings: a.ratings, Notices: a.notices, Hub: a.hub,
 		Box: box, Clock: a.clock, Registry: a.registry, Log: log, Rate: httpapi.Rate{User: s.UserRate, Address: s.AddressRate},
 	})
 
@@ -148,7 +153,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	a.payments.Register(handlers)
 	a.orders.Register(handlers)
 	a.ratings.Register(handlers)
-	notices.Register(handlers)
+	a.notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
 		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.payments.Pruning(),

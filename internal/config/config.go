@@ -28,9 +28,11 @@ type Settings struct {
 	Redis       string `flag:"redis" default:"" help:"redis://user:password@host:6379/0, rediss://, redis-sentinel://h1,h2/0?master=name or redis-cluster://h1,h2; empty: a Redis inside the process"`
 	Secret      string `flag:"secret" default:"" help:"signs tokens and seals what is encrypted, at least 16 characters, the same in every process; empty: made once and kept in the data directory"`
 
-	LogLevel  string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
-	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, and of the days that drivers' statements are about"`
-	TokenLife time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
+	LogLevel   string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
+	TimeZone   string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, of quiet hours, and of the days that drivers' statements are about"`
+	QuietHours string        `flag:"quiet-hours" default:"22:00-07:00" help:"when SMS about notices wait that can, in --time-zone; what happens before the end, and what is urgent, is sent all the same; none: never"`
+	Language   string        `flag:"language" default:"en" help:"of notices and SMS to those who have chosen none: en or zh"`
+	TokenLife  time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 
 	ClockSpeed float64 `flag:"clock-speed" default:"0" help:"how many times as fast as the wall's clock the application's time runs, from 1 to 3600: with 60, an hour passes in a minute; 0: as it does in the database, by the wall's clock in a new one (demo: 20); only 1 goes with a real SMS provider or payment gateway"`
 

@@ -116,6 +116,7 @@ func (s *Server) routes() {
 	}
 	in.POST("/trips/:id/position", s.post(s.position))
 	in.GET("/trips/:id/events", s.tripEvents)
+	in.GET("/trips/:id/notices", s.tripNotices)
 	in.POST("/quotes", s.write(s.quote))
 	in.POST("/orders", s.write(s.placeOrder))
 	in.GET("/orders", s.listOrders)
@@ -131,6 +132,7 @@ func (s *Server) routes() {
 	in.GET("/me/payment", s.getMeans)
 	in.PUT("/me/payment", s.write(s.putMeans))
 	in.POST("/broadcasts", operators, s.write(s.announce))
+	in.GET("/broadcasts", operators, s.listBroadcasts)
 	in.GET("/broadcasts/:id", operators, one(s, notify.ErrNoBroadcast, s.Notices.Broadcast, broadcastOf))
 	in.POST("/broadcasts/:id/cancel", operators, s.write(s.callOff))
 	in.GET("/drivers/me/statement", drivers, s.getStatement)

@@ -53,6 +53,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{driver, "POST", "/v1/trips", with(tripBody(), "max_detour_minutes", 0), http.StatusCreated},
 		{driver, "GET", "/v1/trips?mine=1&limit=1", nil, http.StatusOK},
 		{driver, "GET", "/v1/trips/" + tr.ID.String(), nil, http.StatusOK},
+		{driver, "GET", "/v1/trips/" + tr.ID.String() + "/notices", nil, http.StatusOK},
 		{rider, "GET", "/v1/trips/" + tr.ID.String(), nil, http.StatusOK},
 		{rider, "POST", "/v1/quotes", orderBody(), http.StatusOK},
 		{rider, "POST", "/v1/orders", full, http.StatusAccepted},

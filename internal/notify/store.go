@@ -2,22 +2,9 @@ package notify
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
-
-	"github.com/spotpool/spotpool/internal/db"
 )
-
-// insert writes a notice and reports whether it is new; one about the same
-// event of the same thing, in the same inbox, stays as it is.
-func insert(tx *db.Tx, n *Notice) (fresh bool, err error) {
-	err = tx.Create(n).Error
-	if errors.Is(err, db.ErrDuplicate) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // notice returns one notice, or db.ErrNotFound.
 func (s *Service) notice(ctx context.Context, id uuid.UUID) (Notice, error) {
@@ -29,7 +16,7 @@ func (s *Service) notice(ctx context.Context, id uuid.UUID) (Notice, error) {
 // Inbox returns up to limit notices of a person, newest first: those older than
 // the notice named after, or the newest when it is Nil.
 func (s *Service) Inbox(ctx context.Context, user, after uuid.UUID, limit int) ([]Notice, error) {
-	q := s.deps.DB.Read(ctx).Where("user_id = ?", user)
+	q := s.deps.DB.Read(ctx).Where("user_id = ? AND NOT hidden", user)
 	if after != uuid.Nil {
 		q = q.Where("id < ?", after)
 	}
@@ -47,7 +34,7 @@ const SinceLimit = 100
 // in the inbox only.
 func (s *Service) Since(ctx context.Context, user, last uuid.UUID) ([]Notice, error) {
 	var found []Notice
-	err := s.deps.DB.Read(ctx).Where("user_id = ? AND id > ?", user, last).
+	err := s.deps.DB.Read(ctx).Where("user_id = ? AND id > ? AND NOT hidden", user, last).
 		Order("id").Limit(SinceLimit).Find(&found).Error
 	return found, err
 }
