@@ -65,12 +65,18 @@ export function client(token, onEnd = () => {}) {
     return response.json();
   }
 
+  // put replaces what is kept for this person; to do it twice changes nothing.
+  async function put(path, body) {
+    const response = await send(path, {method: 'PUT', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
+    return response.json();
+  }
+
   // open returns the response of a stream, whose body is still to be read.
   function open(path, headers, signal) {
     return send(path, {headers: {Accept: 'text/event-stream', ...headers}, signal});
   }
 
-  return {get, post, patch, open};
+  return {get, post, patch, put, open};
 }
 
 async function problemOf(response) {

@@ -12,6 +12,7 @@ import {SignIn} from './signin.js';
 import {Order, Orders} from './orders.js';
 import {Trip, Trips} from './trips.js';
 import {Inbox} from './inbox.js';
+import {Broadcasts} from './broadcasts.js';
 import {OrderForm, TripForm, useDraft} from './forms.js';
 import {MapView} from './map.js';
 import {Pace} from './pace.js';
@@ -20,9 +21,9 @@ import {Pace} from './pace.js';
 const views = {
   rider: ['orders', 'new-order', 'inbox'],
   driver: ['trips', 'new-trip', 'inbox'],
-  operator: ['orders', 'trips'],
+  operator: ['orders', 'trips', 'broadcasts'],
 };
-const viewNames = {orders: 'orders', trips: 'trips', 'new-order': 'newOrder', 'new-trip': 'newTrip', inbox: 'inbox'};
+const viewNames = {orders: 'orders', trips: 'trips', 'new-order': 'newOrder', 'new-trip': 'newTrip', inbox: 'inbox', broadcasts: 'broadcasts'};
 
 // An operator has no events of all orders, so the lists are looked at often.
 const lookEvery = {rider: 15_000, driver: 15_000, operator: 2_000}; // ms
@@ -73,7 +74,8 @@ function Home({who, switcher, onLeave}) {
   const online = useLive(api, () => [notices, orders, trips].forEach(list => list.refresh()));
   const unread = useUnread(notices.items, view === 'inbox');
 
-  const drafting = view.startsWith('new-');
+  const broadcasting = view === 'broadcasts';
+  const drafting = view.startsWith('new-') || broadcasting;
   const show = kind => item => setShown(item && {kind, item});
   useEffect(() => { if (!id) setShown(null); }, [view, id]);
 
@@ -96,7 +98,8 @@ function Home({who, switcher, onLeave}) {
         ${view === 'trips' && id && html`<${Trip} key=${id} ...${{api, id, version}} seesOrders=${mine.includes('orders')} rates=${role !== 'operator'} onChange=${trips.refresh} onShow=${show('trips')} onCar=${setCar} />`}
         ${view === 'new-order' && html`<${OrderForm} ...${{api, draft}} onDone=${opened(orders, 'orders')} />`}
         ${view === 'new-trip' && html`<${TripForm} ...${{api, draft}} onDone=${opened(trips, 'trips')} />`}
-        ${view === 'inbox' && html`<${Inbox} list=${notices} seesOrders=${mine.includes('orders')} />`}
+        ${view === 'inbox' && html`<${Inbox} api=${api} list=${notices} seesOrders=${mine.includes('orders')} />`}
+        ${broadcasting && html`<${Broadcasts} ...${{api, draft}} />`}
       </main>
       <${MapView} orders=${orders.items} trips=${trips.items} ready=${orders.loaded && trips.loaded} shown=${shown} car=${car} draft=${drafting ? draft : null} />
     </div>

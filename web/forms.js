@@ -29,9 +29,10 @@ export function placesOf(draft) {
   return {origin: point(draft.origin), destination: point(draft.destination)};
 }
 
-function Places({draft, oneWay}) {
+// Places are the fields of a draft's places: of both, or of one, with its own label.
+export function Places({draft, oneWay, label = t('from')}) {
   return html`
-    <${Place} label=${t('from')} end="origin" draft=${draft} />
+    <${Place} label=${label} end="origin" draft=${draft} />
     ${!oneWay && html`<${Place} label=${t('destination')} end="destination" draft=${draft} />`}`;
 }
 

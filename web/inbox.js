@@ -2,10 +2,12 @@
 
 import {Empty, More, Trouble, html} from './ui.js';
 import {clock} from './format.js';
+import {Preferences} from './preferences.js';
 import {t} from './i18n.js';
 
-export function Inbox({list, seesOrders}) {
+export function Inbox({api, list, seesOrders}) {
   return html`<section>
+    <${Preferences} api=${api} />
     <${Trouble} problem=${list.problem} />
     <${Empty} list=${list}>${t('noNotices')}<//>
     <ul class="rows">${list.items.map(notice => html`<li key=${notice.id}><${Notice} notice=${notice} seesOrders=${seesOrders} /></li>`)}</ul>

@@ -59,13 +59,15 @@ export function MapView({orders, trips, ready, shown, car, draft}) {
     const {origin, destination} = places;
     ends.clearLayers();
     if (origin && destination) line([origin, destination], 'wish').addTo(ends);
+    const radius = Number(draft?.origin.radius);
+    if (origin && radius > 0) L.circle(origin, {radius, className: 'wish area', interactive: false}).addTo(ends);
     if (origin) dot(origin, 'from', 9).bindTooltip(t('from')).addTo(ends);
     if (destination) dot(destination, 'dest', 9).bindTooltip(t('destination')).addTo(ends);
-  }, [JSON.stringify(places)]);
+  }, [JSON.stringify(places), draft?.origin.radius]);
 
   return html`<div class=${`map ${draft ? 'picking' : ''} ${shown ? 'focused' : ''}`} role="region" aria-label=${t('map')}>
     <div class="canvas" ref=${box}></div>
-    ${wanted && html`<p class="hint">${draft.next === 'origin' ? t('pickFrom') : t('pickTo')}</p>`}
+    ${wanted && html`<p class="hint">${draft.origin.radius ? t('pickAround') : draft.next === 'origin' ? t('pickFrom') : t('pickTo')}</p>`}
     <p class="legend small">
       ${['matching', 'matched', 'confirmed'].map(state => html`<span><i class="is-${state}"></i>${t(`order.${state}`)}</span>`)}
       <span><i class="line"></i>${t('trip')}</span>

@@ -7,6 +7,7 @@ import {Driving} from './driving.js';
 import {Average, Rate} from './rating.js';
 import {coalesce} from './list.js';
 import {listen} from './live.js';
+import {Told} from './told.js';
 import {t} from './i18n.js';
 
 // underWay tells whether a trip still lies ahead or is being driven.
@@ -73,6 +74,7 @@ export function Trip({api, id, version, seesOrders, rates, onChange, onShow, onC
     ${trip && !over && html`<${Driving} ...${{api, path, trip}} onDone=${setTrip} />`}
     ${trip?.riders?.length > 0 && html`<${Riders} ...${{api, trip, rates}} onDone=${look} />`}
     ${trip && html`<${Plan} trip=${trip} seesOrders=${seesOrders} />`}
+    ${trip && html`<${Told} ...${{api, path, over}} />`}
   </article>`;
 }
 

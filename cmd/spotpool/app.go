@@ -47,8 +47,8 @@ type app struct {
 	trips    *trip.Service
 	payments *pay.Service
 	orders   *order.Service
-	notices  *notify.Service
 	ratings  *rating.Service
+	notices  *notify.Service
 	board    *match.Board
 	api      *httpapi.Server
 	worker   *jobs.Worker
@@ -85,6 +85,10 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	if err != nil {
 		return nil, err
 	}
+	quiet, lang, err := manners(s)
+	if err != nil {
+		return nil, err
+	}
 	conn, err := a.openRedis()
 	if err != nil {
 		return nil, err
@@ -114,9 +118,12 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 		Travel: travel, DefaultDetour: s.DefaultDetour, Zone: zone, NoShowWait: s.NoShowWait,
 		Roomier: live.Roomier(), Completed: order.SettleTrip,
 	})
+	gateway, hooks, err := payGateway(s, a.db, a.clock)
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	a.payments = pay.New(pay.Deps{
-		DB: a.db, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
-		Gateway: sandbox(s, a.db, a.clock),
+		DB: a.db, Queue: queue, Gateway: gateway, Hooks: hooks, Rides: a.trips, Locks: jobs.NewLocker(a.system.Redis()), Clock: a.clock, Zone: zone, Log: log, FeePercent: s.PlatformFee,
 	})
 	a.orders = order.New(order.Deps{
 		DB: a.db, Queue: queue, Trips: a.trips, Payments: a.payments, Riders: a.accounts, Live: a.hub, Clock: a.clock,
@@ -130,7 +137,7 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	})
 	a.notices = notify.New(notify.Deps{
 		DB: a.db, Jobs: queue, Limiter: jobs.NewLimiter(a.system.Redis(), a.clock), Rides: a.orders,
-		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone,
+		Statements: a.payments, People: a.accounts, SMS: providers, Hub: a.hub, Box: box, Clock: a.clock, Zone: zone, Lang: lang, Quiet: quiet,
 		Metrics: notify.NewMetrics(a.registry), SMSPerSecond: s.SMSPerSecond, SMSPerDay: s.SMSPerDay,
 	})
 	a.api = httpapi.New(httpapi.Deps{
@@ -149,7 +156,8 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	a.notices.Register(handlers)
 	a.trips.Register(handlers)
 	a.worker = a.system.Worker(handlers, workerConfig(s, a.clock, weights,
-		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.trips.Nightly(), a.orders.Abandoned()))
+		a.system.RegisterPrune(handlers, s.KeepFinished, s.KeepFailed), a.api.RegisterPrune(handlers), a.payments.Pruning(),
+		a.trips.Nightly(), a.orders.Abandoned()))
 	a.registry.MustRegister(a.system.Collector(weights), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "spotpool_board_trips", Help: "Trips on this process's matching board.",
 	}, func() float64 { return float64(a.board.Len()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -81,10 +81,10 @@ type ownServer struct {
 }
 
 // startServer starts a server with the settings on a free port: a 'serve', or an
-// 'api' and so many 'work' processes. It sends no SMS: who uses it is invented, and
-// their numbers may be somebody's.
+// 'api' and so many 'work' processes. It sends no SMS and moves no money: who uses it is
+// invented, and their numbers may be somebody's.
 func startServer(ctx context.Context, s config.Settings, workers int, stderr io.Writer) (*ownServer, error) {
-	s.Addr, s.MetricsAddr, s.SMS = "127.0.0.1:0", "", config.LogSMS
+	s.Addr, s.MetricsAddr, s.SMS, s.PayGateway = "127.0.0.1:0", "", config.LogSMS, config.SandboxPay
 	commands, o := []string{"serve"}, &ownServer{what: "one process of its own"}
 	if workers > 0 {
 		commands = append([]string{"api"}, strings.Fields(strings.Repeat("work ", workers))...)

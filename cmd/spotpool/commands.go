@@ -119,6 +119,7 @@ func (a *app) rules() []rule {
 		{"payments agree with orders", a.orders.PaymentsAgree},
 		{"no money stuck", a.payments.MoneyStuck},
 		{"ratings agree with rides", a.ratings.RatingsAgree},
+		{"no rider told twice of one event", a.notices.ToldTwice},
 		{"no flow stuck", queue.StuckFlows},
 		{"batch counts agree with their jobs", queue.BatchCounts},
 	}

@@ -97,7 +97,7 @@ func (o dayOptions) settings(cmd *cobra.Command, s config.Settings, seed uint64)
 	if !chosen(cmd, "dispute-window") {
 		s.DisputeWindow = dayDisputes
 	}
-	s.SMS, s.SandboxBook, s.MishapSeed = config.LogSMS, true, int(seed)
+	s.SMS, s.PayGateway, s.SandboxBook, s.MishapSeed = config.LogSMS, config.SandboxPay, true, int(seed)
 	s.SandboxOutage, s.SandboxLost = o.gatewayErrors/2, o.gatewayErrors/2
 	s.SMSOutage, s.SMSLost = o.smsErrors/2, o.smsErrors/2
 	return s
@@ -213,11 +213,18 @@ func (a *app) account(ctx context.Context, r *sim.DayReport) error {
 	if r.Rematch.Orders, r.Rematch.Times, r.Rematch.Riders, err = a.orders.Rematched(ctx); err != nil {
 		return err
 	}
-	if r.Notices, err = a.notices.Written(ctx); err != nil {
-		return err
-	}
-	r.SMS, err = a.system.Client().Outcomes(ctx, "notify:sms")
+	events, sms, err := a.notices.Tally(ctx)
+	r.Notices, r.SMS = named(events), named(sms)
 	return err
+}
+
+// named returns counts by plain names.
+func named[K ~string](n map[K]int) map[string]int {
+	m := map[string]int{}
+	for k, v := range n {
+		m[string(k)] = v
+	}
+	return m
 }
 
 // dayRules are what must hold of a database once its day is over.

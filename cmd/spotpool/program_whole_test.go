@@ -187,6 +187,8 @@ func TestPartsAloneNeedServersOfTheirOwn(t *testing.T) {
 		{[]string{"demo", "--max-time", "1h"}, "--max-time"},
 		{[]string{"demo", "--memory", "512"}, "--memory"},
 		{[]string{"serve", "--sms", "pigeon"}, "--sms"},
+		{[]string{"serve", "--quiet-hours", "night"}, "--quiet-hours"},
+		{[]string{"serve", "--language", "fr"}, "--language"},
 		{[]string{"serve", "--clock-speed", "0.5"}, "--clock-speed"},
 		{[]string{"demo", "--clock-speed", "NaN"}, "--clock-speed"},
 		{[]string{"demo", "--sms", "log,log"}, "--sms"},

@@ -66,8 +66,8 @@ func serve(ctx context.Context, s config.Settings, run parts, stdout, stderr io.
 	return a.run(ctx, run, func(addr string) error { return a.welcome(ctx, stdout, addr, run) })
 }
 
-// checkParts refuses to run a part alone on servers that die with it, and to text
-// people who are invented.
+// checkParts refuses to run a part alone on servers that die with it, and to text or
+// charge people who are invented.
 func checkParts(s config.Settings, run parts) error {
 	alone := run == theAPI || run == theWorker
 	if alone && s.Redis == "" {
@@ -81,6 +81,9 @@ func checkParts(s config.Settings, run parts) error {
 	}
 	if run.has(theCity) && s.SMS != config.LogSMS {
 		return usagef("'demo' sends no SMS, since its people are invented and their numbers may be somebody's: set --sms log")
+	}
+	if run.has(theCity) && s.PayGateway != config.SandboxPay {
+		return usagef("'demo' moves no money, since its people are invented: set --pay-gateway sandbox")
 	}
 	if run.has(theAPI) && run.has(theWorker) && endsItself(s) {
 		return usagef("--stop-when-empty, --max-jobs, --max-time and --memory end a 'work' process; the worker within 'serve' and 'demo' does not end")

@@ -2,12 +2,24 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/config"
 	"github.com/spotpool/spotpool/internal/mishap"
 	"github.com/spotpool/spotpool/internal/notify"
 )
+
+// manners returns when SMS wait, and the language of those who have chosen none.
+func manners(s config.Settings) (quiet notify.Quiet, lang notify.Lang, err error) {
+	if quiet, err = notify.ParseQuiet(s.QuietHours); err != nil {
+		return quiet, lang, usagef("--quiet-hours: %w", err)
+	}
+	if lang = notify.Lang(s.Language); !slices.Contains(notify.Langs, lang) {
+		return quiet, lang, usagef("--language: %q is none of %v", s.Language, notify.Langs)
+	}
+	return quiet, lang, nil
+}
 
 // smsProviders returns who sends SMS.
 func smsProviders(s config.Settings, clk clock.Clock, log *slog.Logger) ([]notify.Provider, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/fault"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 // Role says what a user may do.
@@ -36,7 +37,9 @@ type User struct {
 
 // Preferences are what a user has chosen; the zero value is what everyone begins with.
 type Preferences struct {
-	SMSOff bool // no SMS about notices; sign-in codes are sent all the same
+	SMSOff   bool        // no SMS about notices; sign-in codes are sent all the same
+	InboxOff bool        // no notices in the inbox, nor live
+	Lang     notify.Lang // empty: the installation's
 }
 
 // TableName implements gorm's Tabler.

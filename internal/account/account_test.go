@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -107,11 +108,9 @@ func TestSignIn(t *testing.T) {
 	if again := d.signIn(code, ""); !errors.Is(again.Refused, ErrCodeWrong) || again.Token.Text != "" {
 		t.Errorf("the code worked twice: %+v", again)
 	}
-	if to, err := d.Contact(t.Context(), session.User.ID); err != nil || to != (notify.Contact{Phone: phone}) {
-		t.Errorf("contact %+v, %v", to, err)
-	}
-	if _, err := d.Contact(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("contact of nobody: %v", err)
+	found, err := d.Contacts(t.Context(), session.User.ID, uuid.New())
+	if want := map[uuid.UUID]notify.Contact{session.User.ID: {Phone: phone}}; err != nil || !maps.Equal(found, want) {
+		t.Errorf("contacts %+v, %v", found, err)
 	}
 }
 
@@ -121,24 +120,38 @@ func TestPreferencesAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prefer := func(id uuid.UUID, p Preferences) error {
-		return d.db.Tx(t.Context(), func(tx *db.Tx) error { return d.Prefer(tx, id, p) })
+	prefer := func(id uuid.UUID, c Choice) (p Preferences, err error) {
+		err = d.db.Tx(t.Context(), func(tx *db.Tx) error { p, err = d.Prefer(tx, id, c); return err })
+		return p, err
 	}
-	for _, off := range []bool{true, true, false} { // the same again is no error
-		if err := prefer(u.ID, Preferences{SMSOff: off}); err != nil {
-			t.Fatal(err)
+	for _, c := range []struct {
+		choice Choice
+		want   Preferences
+	}{
+		{Choice{SMSOff: new(true)}, Preferences{SMSOff: true}},
+		{Choice{SMSOff: new(true)}, Preferences{SMSOff: true}}, // the same again is no error
+		{Choice{InboxOff: new(true), Lang: new(notify.Chinese)}, Preferences{true, true, notify.Chinese}},
+		{Choice{SMSOff: new(false), InboxOff: new(false)}, Preferences{Lang: notify.Chinese}},
+		{Choice{}, Preferences{Lang: notify.Chinese}},
+	} {
+		got, err := prefer(u.ID, c.choice)
+		if err != nil || got != c.want {
+			t.Errorf("preferences %+v, %v, want %+v", got, err, c.want)
 		}
 		if _, err := d.Ensure(t.Context(), phone, Driver); err != nil { // who gets another role keeps them
 			t.Fatal(err)
 		}
-		got, err := d.Preferences(t.Context(), u.ID)
-		to, err2 := d.Contact(t.Context(), u.ID)
-		if err != nil || err2 != nil || got.SMSOff != off || to.NoSMS != off {
-			t.Errorf("off %v: %+v, %+v, %v, %v", off, got, to, err, err2)
+		kept, err := d.Preferences(t.Context(), u.ID)
+		to, err2 := d.Contacts(t.Context(), u.ID)
+		if want := (notify.Contact{Phone: phone, Lang: c.want.Lang, NoSMS: c.want.SMSOff, NoInbox: c.want.InboxOff}); err != nil || err2 != nil || kept != c.want || to[u.ID] != want {
+			t.Errorf("kept %+v, %+v, %v, %v, want %+v", kept, to, err, err2, c.want)
 		}
 	}
-	if err := prefer(uuid.New(), Preferences{SMSOff: true}); !errors.Is(err, ErrNotFound) {
+	if _, err := prefer(uuid.New(), Choice{SMSOff: new(true)}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("of nobody: %v", err)
+	}
+	if _, err := prefer(u.ID, Choice{Lang: new(notify.Lang("fr"))}); fault.CodeOf(err) != "lang_unknown" {
+		t.Errorf("in French: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/notify"
 )
 
@@ -50,10 +52,17 @@ func byPhone(tx *db.Tx, phone string) (User, error) {
 	return take(tx.Where("phone = ?", phone))
 }
 
-// Contact returns how a user is reached, or ErrNotFound.
-func (s *Service) Contact(ctx context.Context, id uuid.UUID) (notify.Contact, error) {
-	u, err := take(s.db.Read(ctx).Where("id = ?", id))
-	return notify.Contact{Phone: u.Phone, NoSMS: u.SMSOff}, err
+// Contacts returns how users are reached; who is not known is left out.
+func (s *Service) Contacts(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]notify.Contact, error) {
+	var users []User
+	if err := s.db.Read(ctx).Where("id IN ?", ids).Find(&users).Error; err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]notify.Contact, len(users))
+	for _, u := range users {
+		found[u.ID] = notify.Contact{Phone: u.Phone, Lang: u.Lang, NoSMS: u.SMSOff, NoInbox: u.InboxOff}
+	}
+	return found, nil
 }
 
 // Preferences returns what a user has chosen, or ErrNotFound.
@@ -62,13 +71,26 @@ func (s *Service) Preferences(ctx context.Context, id uuid.UUID) (Preferences, e
 	return u.Preferences, err
 }
 
-// Prefer makes p what a user has chosen, or returns ErrNotFound.
-func (s *Service) Prefer(tx *db.Tx, id uuid.UUID, p Preferences) error {
-	n, err := tx.Change("UPDATE users SET sms_off = ? WHERE id = ?", p.SMSOff, id)
-	if err == nil && n == 0 {
-		return ErrNotFound
+// Choice is what a user chooses; what is nil stays as it is.
+type Choice struct {
+	SMSOff   *bool
+	InboxOff *bool
+	Lang     *notify.Lang
+}
+
+// Prefer makes a choice of a user's and returns what they have chosen now. It returns
+// ErrNotFound, or lang_unknown for a language that there is not.
+func (s *Service) Prefer(tx *db.Tx, id uuid.UUID, c Choice) (Preferences, error) {
+	if c.Lang != nil && !slices.Contains(notify.Langs, *c.Lang) {
+		return Preferences{}, fault.Fieldf("lang", "lang_unknown", "must be one of %v", notify.Langs)
 	}
-	return err
+	_, err := tx.Change(`UPDATE users SET sms_off = COALESCE(?, sms_off), inbox_off = COALESCE(?, inbox_off), lang = COALESCE(?, lang)
+		WHERE id = ?`, c.SMSOff, c.InboxOff, c.Lang, id)
+	if err != nil {
+		return Preferences{}, err
+	}
+	u, err := take(tx.Where("id = ?", id))
+	return u.Preferences, err
 }
 
 func take(q *gorm.DB) (User, error) {

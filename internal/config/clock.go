@@ -32,5 +32,8 @@ func (s Settings) CheckSpeed(speed float64) error {
 	if i := slices.IndexFunc(names, func(name string) bool { return name != LogSMS }); i >= 0 {
 		return fmt.Errorf("--clock-speed: time cannot run %g× beside the real SMS provider %s: choose 1, or --sms log", speed, names[i])
 	}
+	if s.PayGateway != SandboxPay { // signatures and holds are of the wall's time
+		return fmt.Errorf("--clock-speed: time cannot run %g× beside the payment gateway %s: choose 1, or --pay-gateway sandbox", speed, s.PayGateway)
+	}
 	return nil
 }

@@ -28,11 +28,13 @@ type Settings struct {
 	Redis       string `flag:"redis" default:"" help:"redis://user:password@host:6379/0, rediss://, redis-sentinel://h1,h2/0?master=name or redis-cluster://h1,h2; empty: a Redis inside the process"`
 	Secret      string `flag:"secret" default:"" help:"signs tokens and seals what is encrypted, at least 16 characters, the same in every process; empty: made once and kept in the data directory"`
 
-	LogLevel  string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
-	TimeZone  string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, and of the days that drivers' statements are about"`
-	TokenLife time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
+	LogLevel   string        `flag:"log-level" default:"info" help:"debug, info, warn or error"`
+	TimeZone   string        `flag:"time-zone" default:"Asia/Shanghai" help:"of the times in notices and SMS, of quiet hours, and of the days that drivers' statements are about"`
+	QuietHours string        `flag:"quiet-hours" default:"22:00-07:00" help:"when SMS about notices wait that can, in --time-zone; what happens before the end, and what is urgent, is sent all the same; none: never"`
+	Language   string        `flag:"language" default:"en" help:"of notices and SMS to those who have chosen none: en or zh"`
+	TokenLife  time.Duration `flag:"token-life" default:"24h" help:"how long a sign-in lasts"`
 
-	ClockSpeed float64 `flag:"clock-speed" default:"0" help:"how many times as fast as the wall's clock the application's time runs, from 1 to 3600: with 60, an hour passes in a minute; 0: as it does in the database, by the wall's clock in a new one (demo: 20); only 1 goes with a real SMS provider"`
+	ClockSpeed float64 `flag:"clock-speed" default:"0" help:"how many times as fast as the wall's clock the application's time runs, from 1 to 3600: with 60, an hour passes in a minute; 0: as it does in the database, by the wall's clock in a new one (demo: 20); only 1 goes with a real SMS provider or payment gateway"`
 
 	Queues          string        `flag:"queues" default:"orders=30,pay=30,match=20,notify=3,sms=2,low=1" help:"queues a worker takes jobs from, with their weights"`
 	Concurrency     int           `flag:"concurrency" default:"8" help:"jobs a worker runs at a time"`
@@ -80,6 +82,14 @@ type Settings struct {
 	TwilioAccount        string `flag:"twilio-account" default:"" help:"SID of the account, AC…"`
 	TwilioToken          string `flag:"twilio-token" default:"" env:"only" help:"auth token of the account; environment only"`
 	TwilioFrom           string `flag:"twilio-from" default:"" help:"number of the account that SMS come from, or the SID of a messaging service, MG…"`
+
+	PayGateway          string `flag:"pay-gateway" default:"sandbox" help:"who moves money: sandbox (nobody), stripe, or webhook (a service of your own that keeps to docs/payments.md)"`
+	StripeURL           string `flag:"stripe-url" default:"https://api.stripe.com" help:"of Stripe's API"`
+	StripeKey           string `flag:"stripe-key" default:"" env:"only" help:"secret or restricted key of the account, sk_… or rk_…; environment only"`
+	StripeWebhookSecret string `flag:"stripe-webhook-secret" default:"" env:"only" help:"signing secret of the webhook endpoint /v1/webhooks/stripe, whsec_…; environment only"`
+	StripeMethod        string `flag:"stripe-method" default:"" help:"payment method of riders who have named none, for tests, such as pm_card_visa; empty: they are declined"`
+	PayWebhookURL       string `flag:"pay-webhook-url" default:"" help:"where the service of the gateway 'webhook' takes commands"`
+	PayWebhookSecret    string `flag:"pay-webhook-secret" default:"" env:"only" help:"signs commands to that service and its webhooks to /v1/webhooks/pay, at least 16 characters; environment only"`
 
 	SandboxLatency time.Duration `flag:"sandbox-latency" default:"30ms" help:"how long the sandbox payment gateway takes"`
 	SandboxDecline int           `flag:"sandbox-decline" default:"0" help:"percent of holds, and of captures, that the sandbox declines"`
@@ -205,6 +215,9 @@ func (s Settings) check() error {
 		return err
 	}
 	if err := s.checkSMS(); err != nil {
+		return err
+	}
+	if err := s.checkPay(); err != nil {
 		return err
 	}
 	if err := s.checkClock(); err != nil {

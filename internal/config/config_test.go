@@ -70,6 +70,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--sandbox-lost=100.5", "--sandbox-lost"},
 		{"--sms-outage=NaN", "--sms-outage"},
 		{"--sms=log,twilio --sms-lost=5", "--sms-lost"},
+		{"--pay-gateway=stripe --sandbox-lost=5", "--sandbox-lost"},
 		{"--secret=short", "--secret"},
 		{"--user-rate=fast", "--user-rate"},
 		{"--tries=-1", "--tries"},
@@ -90,6 +91,10 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		{"--sms=log,log", "--sms"},
 		{"--sms=aliyun", "SPOTPOOL_ALIYUN_"},
 		{"--sms=log,twilio", "SPOTPOOL_TWILIO_"},
+		{"--pay-gateway=barter", "--pay-gateway"},
+		{"--pay-gateway=", "--pay-gateway"},
+		{"--pay-gateway=stripe", "SPOTPOOL_STRIPE_"},
+		{"--pay-gateway=webhook", "SPOTPOOL_PAY_WEBHOOK_"},
 		{"--queue-redis=redis://h/0", "--queue-redis"},
 		{"--queue-redis=sms=", "--queue-redis"},
 		{"--queue-redis=sms=redis://a,sms=redis://b", "--queue-redis"},
@@ -137,7 +142,7 @@ func TestKeysAreInTheEnvironmentOnly(t *testing.T) {
 	set := pflag.NewFlagSet("test", pflag.ContinueOnError)
 	Bind(set)
 	env := map[string]string{"SPOTPOOL_SMS": " twilio ,log", "SPOTPOOL_TWILIO_ACCOUNT": "AC1", "SPOTPOOL_TWILIO_FROM": "MG1"}
-	for _, name := range []string{"twilio-token", "aliyun-key-id", "aliyun-key-secret"} {
+	for _, name := range []string{"twilio-token", "aliyun-key-id", "aliyun-key-secret", "stripe-key", "stripe-webhook-secret", "pay-webhook-secret"} {
 		if set.Lookup(name) != nil {
 			t.Errorf("--%s is a flag", name)
 		}
@@ -149,6 +154,52 @@ func TestKeysAreInTheEnvironmentOnly(t *testing.T) {
 	}
 	if names, err := s.SMSProviders(); err != nil || !slices.Equal(names, []string{TwilioSMS, LogSMS}) {
 		t.Errorf("providers %v, %v", names, err)
+	}
+}
+
+func TestGatewaysNeedTheirKeys(t *testing.T) {
+	stripe := map[string]string{"SPOTPOOL_PAY_GATEWAY": "stripe", "SPOTPOOL_STRIPE_KEY": "sk_test_1", "SPOTPOOL_STRIPE_WEBHOOK_SECRET": "whsec_1"}
+	webhook := map[string]string{"SPOTPOOL_PAY_GATEWAY": "webhook", "SPOTPOOL_PAY_WEBHOOK_URL": "https://pay.example", "SPOTPOOL_PAY_WEBHOOK_SECRET": "0123456789abcdef"}
+	for _, c := range []struct {
+		env         map[string]string
+		name, value string
+		refused     bool
+	}{
+		{stripe, "", "", false},
+		{stripe, "SPOTPOOL_STRIPE_METHOD", "pm_card_visa", false},
+		{stripe, "SPOTPOOL_STRIPE_KEY", "", true},
+		{stripe, "SPOTPOOL_STRIPE_KEY", "pk_test_1", true}, // publishable: it may do nothing
+		{stripe, "SPOTPOOL_STRIPE_WEBHOOK_SECRET", "", true},
+		{webhook, "", "", false},
+		{webhook, "SPOTPOOL_PAY_WEBHOOK_URL", "", true},
+		{webhook, "SPOTPOOL_PAY_WEBHOOK_SECRET", "", true},
+		{webhook, "SPOTPOOL_PAY_WEBHOOK_SECRET", "short", true},
+	} {
+		env := maps.Clone(c.env)
+		env[c.name] = c.value
+		_, err := load(t, env)
+		if refused := err != nil; refused != c.refused || refused && !strings.Contains(err.Error(), c.name) {
+			t.Errorf("with %s=%q: %v", c.name, c.value, err)
+		}
+		if err != nil && c.value != "" && strings.Contains(err.Error(), c.value) {
+			t.Errorf("the error repeats the key: %v", err)
+		}
+	}
+	live := maps.Clone(stripe)
+	live["SPOTPOOL_STRIPE_KEY"], live["SPOTPOOL_STRIPE_METHOD"] = "sk_live_1", "pm_1"
+	if _, err := load(t, live); err == nil || !strings.Contains(err.Error(), "SPOTPOOL_STRIPE_METHOD") {
+		t.Errorf("everybody's rides on one card: %v", err)
+	}
+}
+
+// The signatures of a gateway's webhooks are of the wall's time.
+func TestNoGatewayBesideAFastClock(t *testing.T) {
+	s := Settings{SMS: LogSMS, PayGateway: WebhookPay}
+	if err := s.CheckSpeed(20); err == nil || !strings.Contains(err.Error(), "--pay-gateway sandbox") {
+		t.Errorf("20× beside a gateway: %v", err)
+	}
+	if err := s.CheckSpeed(1); err != nil {
+		t.Errorf("1× beside a gateway: %v", err)
 	}
 }
 
@@ -191,7 +242,7 @@ func TestOnlyTheWallsTimeGoesWithARealProvider(t *testing.T) {
 		{"log", 0, true}, {"log", 1, true}, {"log", 60, true}, {"log", 3600, true},
 		{"twilio", 0, true}, {"twilio", 1, true}, {"twilio", 60, false}, {"log,aliyun", 1.5, false},
 	} {
-		s := Settings{SMS: c.sms, ClockSpeed: c.speed}
+		s := Settings{PayGateway: SandboxPay, SMS: c.sms, ClockSpeed: c.speed}
 		if err := s.checkClock(); (err == nil) != c.ok {
 			t.Errorf("%s at %g: %v", c.sms, c.speed, err)
 		}

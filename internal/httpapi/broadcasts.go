@@ -33,9 +33,10 @@ type centerOut struct {
 }
 
 type pagesOut struct {
-	Begun  int `json:"begun"`
-	Done   int `json:"done"`
-	Failed int `json:"failed"`
+	Expected int `json:"expected"`
+	Begun    int `json:"begun"`
+	Done     int `json:"done"`
+	Failed   int `json:"failed"`
 }
 
 type broadcastOut struct {
@@ -53,7 +54,7 @@ type broadcastOut struct {
 func broadcastOf(b notify.Broadcast) broadcastOut {
 	return broadcastOut{
 		ID: b.ID, State: b.State, Text: b.Text, Center: centerOut{b.Area.Lat, b.Area.Lng}, Radius: b.Area.Radius,
-		Told: b.Told, Pages: pagesOut{b.Pages, b.PagesDone, b.PagesFailed},
+		Told: b.Told, Pages: pagesOut{b.PagesExpected, b.Pages, b.PagesDone, b.PagesFailed},
 		CreatedAt: stamp(b.CreatedAt), FinishedAt: stampOrNil(b.FinishedAt),
 	}
 }
@@ -72,6 +73,20 @@ func (s *Server) announce(_ *gin.Context, tx *db.Tx, body []byte) (reply, error)
 		return reply{}, err
 	}
 	return reply{status: http.StatusAccepted, location: "/v1/broadcasts/" + b.ID.String(), body: broadcastOf(b)}, nil
+}
+
+func (s *Server) listBroadcasts(c *gin.Context) {
+	after, limit, err := pageIn(c)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	found, err := s.Notices.Broadcasts(c.Request.Context(), after, limit+1)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	sendPage(c, found, limit, func(b notify.Broadcast) uuid.UUID { return b.ID }, broadcastOf)
 }
 
 func (s *Server) callOff(c *gin.Context, tx *db.Tx, body []byte) (reply, error) {

@@ -31,6 +31,7 @@ func (w *world) broadcastRequests(operator user) []question {
 	}
 	return []question{
 		{operator, "POST", "/v1/broadcasts", broadcastBody(), http.StatusAccepted},
+		{operator, "GET", "/v1/broadcasts", nil, http.StatusOK},
 		{operator, "GET", path, nil, http.StatusOK},
 		{operator, "POST", path + "/cancel", object{}, http.StatusOK},
 	}
@@ -54,7 +55,7 @@ func TestRidersInAnAreaAreTold(t *testing.T) {
 		b = into[broadcastOut](w.do(operator, "GET", path, nil).is(http.StatusOK))
 		return b.State == notify.Sent && b.FinishedAt != nil
 	})
-	if b.Told != 1 || b.Pages != (pagesOut{1, 1, 0}) {
+	if b.Told != 1 || b.Pages != (pagesOut{1, 1, 1, 0}) {
 		t.Errorf("told %+v", b)
 	}
 	if got := w.inbox(near); !slices.Contains(got, notify.Announced) {

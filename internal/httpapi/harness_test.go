@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -24,7 +25,6 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/match"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/pay"
@@ -34,7 +34,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const testSecret = "a secret for tests only"
+const (
+	testSecret = "a secret for tests only"
+	hookSecret = "what the payment gateway signs with"
+)
 
 // maxOrders is how many orders a rider of a world may hold.
 const maxOrders = 3
@@ -49,6 +52,7 @@ type world struct {
 	api     *Server
 	gateway *gateway
 	texts   chan string // the SMS that were sent, as "phone text"
+	refused sync.Map    // the errors for numbers that get none
 	phones  atomic.Int64
 }
 
@@ -68,8 +72,16 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 		Travel: travel, DefaultDetour: trip.DefaultDetour, NoShowWait: noShowWait,
 		Roomier: match.WakeWaiting, Completed: order.SettleTrip,
 	})
+	signed, err := pay.NewSigned("http://127.0.0.1:1", hookSecret, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stripe, err := pay.NewStripe(pay.StripeConfig{URL: "http://127.0.0.1:1", Key: "sk_test_1", WebhookSecret: hookSecret}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	payments := pay.New(pay.Deps{
-		DB: w.DB, Gateway: w.gateway, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
+		DB: w.DB, Queue: w.Client, Gateway: w.gateway, Hooks: map[string]pay.Hook{pay.SignedHook: signed, pay.StripeHook: stripe}, Rides: trips, Locks: jobs.NewLocker(w.System.Redis()), Clock: now, Zone: time.UTC, Log: quiet, FeePercent: 20,
 	})
 	orders := order.New(order.Deps{
 		DB: w.DB, Queue: w.Client, Trips: trips, Payments: payments, Riders: accounts, Live: hub, Clock: now,
@@ -82,7 +94,7 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 	})
 	notices := notify.New(notify.Deps{
 		DB: w.DB, Jobs: w.Client, Limiter: jobs.NewLimiter(w.System.Redis(), now), Rides: orders, Statements: payments, People: accounts,
-		SMS: []notify.Provider{{Name: "test", Texter: texter(w.texts)}}, Hub: hub, Box: box, Clock: now, Zone: time.UTC,
+		SMS: []notify.Provider{{Name: "test", Texter: texter{w}}}, Hub: hub, Box: box, Clock: now, Zone: time.UTC,
 	})
 	deps := Deps{
 		DB: w.DB, Redis: w.System.Redis(), Jobs: w.Client, Admin: w.System.Admin(), Queues: allQueues, Monitor: w.System.Monitor(MonitorRoot),
@@ -106,11 +118,14 @@ func newWorld(t testing.TB, change ...func(*Deps)) *world {
 // run runs a worker for all queues until the test ends.
 func (w *world) run() { w.Work(allQueues...) }
 
-// texter hands over each SMS.
-type texter chan string
+// texter hands over each SMS, unless its number is refused.
+type texter struct{ w *world }
 
 func (c texter) Text(_ context.Context, m notify.SMS) error {
-	c <- m.Phone + " " + m.Text
+	if err, ok := c.w.refused.Load(m.Phone); ok {
+		return err.(error)
+	}
+	c.w.texts <- m.Phone + " " + m.Text
 	return nil
 }
 
@@ -120,11 +135,11 @@ type gateway struct {
 	declines atomic.Bool
 }
 
-func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+func (g *gateway) Hold(ctx context.Context, r pay.Reservation) (string, error) {
 	if g.declines.Load() {
 		return "", pay.ErrDeclined
 	}
-	return g.Sandbox.Hold(ctx, key, amount)
+	return g.Sandbox.Hold(ctx, r)
 }
 
 // user is someone who calls the API; the zero user has not signed in.
@@ -294,7 +309,18 @@ func (w *world) awaitOrder(u user, o orderOut, what string, fits func(orderOut) 
 // confirmed waits until the order is confirmed and its flow has ended.
 func (w *world) confirmed(u user, o orderOut) orderOut {
 	w.t.Helper()
-	return w.awaitOrder(u, o, "confirmed", func(o orderOut) bool { return o.Status == order.Confirmed && o.Flow.State == "done" })
+	o = w.awaitOrder(u, o, "confirmed", func(o orderOut) bool { return o.Status == order.Confirmed && o.Flow.State == "done" })
+	w.Await("everyone to be told", func() bool { return w.undone("notify:send") == 0 })
+	return o
+}
+
+// undone returns how many jobs of a kind have not ended.
+func (w *world) undone(kind string) (n int) {
+	w.t.Helper()
+	if err := w.DB.Read(w.t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE state = 'ready' AND kind = ?", kind).Scan(&n).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // seeTrip reads a trip as u sees it.

@@ -200,7 +200,7 @@ func (s *Server) refundOrder(c *gin.Context, tx *db.Tx, body []byte) (reply, err
 		return reply{}, err
 	}
 	if granted {
-		if err := s.Jobs.Dispatch(tx, pay.Refund(id), notify.Rider(id, notify.Refunded)); err != nil {
+		if err := s.Jobs.Dispatch(tx, pay.Refund(id), notify.About(id, notify.Refunded)); err != nil {
 			return reply{}, err
 		}
 	}

@@ -53,7 +53,7 @@ func (w *world) counts(t *testing.T) map[string]int {
 	n := map[string]int{}
 	for _, table := range []string{
 		"users", "sign_in_codes", "idempotency_keys", "flows", "job_batches", "jobs", "failed_jobs", "queue_signals", "trips", "orders", "order_events",
-		"payments", "ledger_entries", "notices", "broadcasts", "statements", "settlements", "ratings",
+		"payments", "ledger_entries", "notices", "broadcasts", "statements", "settlements", "ratings", "payment_means", "webhook_events", "gateway_waits",
 	} {
 		var rows int
 		if err := w.DB.Read(t.Context()).Raw("SELECT COUNT(*) FROM " + table).Scan(&rows).Error; err != nil {

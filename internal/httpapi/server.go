@@ -96,6 +96,10 @@ func (s *Server) routes() {
 	v1.POST("/auth/codes", s.limitByAddress, s.write(s.requestCode))
 	v1.POST("/auth/tokens", s.limitByAddress, s.write(s.signIn))
 
+	for _, source := range []string{pay.StripeHook, pay.SignedHook} {
+		v1.POST("/webhooks/"+source, s.webhook(source))
+	}
+
 	in := v1.Group("", s.authenticate, s.limitByUser)
 	drivers, operators := s.only(account.Driver, errDriversOnly), s.only(account.Operator, errOperators)
 	in.POST("/auth/cookie", operators, s.setCookie)
@@ -112,6 +116,7 @@ func (s *Server) routes() {
 	}
 	in.POST("/trips/:id/position", s.post(s.position))
 	in.GET("/trips/:id/events", s.tripEvents)
+	in.GET("/trips/:id/notices", s.tripNotices)
 	in.POST("/quotes", s.write(s.quote))
 	in.POST("/orders", s.write(s.placeOrder))
 	in.GET("/orders", s.listOrders)
@@ -124,7 +129,10 @@ func (s *Server) routes() {
 	in.GET("/notifications/events", s.noticeEvents)
 	in.GET("/me/preferences", s.getPreferences)
 	in.PUT("/me/preferences", s.write(s.putPreferences))
+	in.GET("/me/payment", s.getMeans)
+	in.PUT("/me/payment", s.write(s.putMeans))
 	in.POST("/broadcasts", operators, s.write(s.announce))
+	in.GET("/broadcasts", operators, s.listBroadcasts)
 	in.GET("/broadcasts/:id", operators, one(s, notify.ErrNoBroadcast, s.Notices.Broadcast, broadcastOf))
 	in.POST("/broadcasts/:id/cancel", operators, s.write(s.callOff))
 	in.GET("/drivers/me/statement", drivers, s.getStatement)

@@ -45,7 +45,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		"orderEvents": true, "noticeEvents": true, "tripEvents": true, // these never end; see TestOrderIsFollowedLive
 		"changeTrip": true, // needs a header; see TestSeatsAreChanged
 	}
-	for _, r := range append(slices.Concat(w.queueRequests(operator), w.broadcastRequests(operator), w.statementRequests(), w.driveRequests()), []question{
+	for _, r := range append(slices.Concat(w.queueRequests(operator), w.broadcastRequests(operator), w.statementRequests(), w.driveRequests(), w.paymentRequests(rider)), []question{
 		{nobody, "POST", "/v1/auth/codes", object{"phone": w.phone()}, http.StatusAccepted},
 		{nobody, "POST", "/v1/auth/tokens", with(signInBody(phone, code), "role", "driver"), http.StatusOK},
 		{operator, "POST", "/v1/auth/cookie", nil, http.StatusNoContent},
@@ -53,6 +53,7 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{driver, "POST", "/v1/trips", with(tripBody(), "max_detour_minutes", 0), http.StatusCreated},
 		{driver, "GET", "/v1/trips?mine=1&limit=1", nil, http.StatusOK},
 		{driver, "GET", "/v1/trips/" + tr.ID.String(), nil, http.StatusOK},
+		{driver, "GET", "/v1/trips/" + tr.ID.String() + "/notices", nil, http.StatusOK},
 		{rider, "GET", "/v1/trips/" + tr.ID.String(), nil, http.StatusOK},
 		{rider, "POST", "/v1/quotes", orderBody(), http.StatusOK},
 		{rider, "POST", "/v1/orders", full, http.StatusAccepted},
@@ -71,8 +72,9 @@ func TestEveryOperationAnswersAsDescribed(t *testing.T) {
 		{nobody, "GET", "/metrics", nil, http.StatusOK},
 	}...) {
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
-			done[checkRequest(t, r.who.request(r.method, r.path, r.body, key))] = true
-			a := w.do(r.who, r.method, r.path, r.body)
+			signed := r.signature()
+			done[checkRequest(t, r.who.request(r.method, r.path, r.body, key, signed))] = true
+			a := w.do(r.who, r.method, r.path, r.body, signed)
 			a.t = t
 			a.is(r.status)
 		})

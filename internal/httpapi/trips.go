@@ -9,6 +9,7 @@ import (
 
 	"github.com/spotpool/spotpool/internal/account"
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/order"
 	"github.com/spotpool/spotpool/internal/trip"
 )
@@ -162,4 +163,38 @@ func (s *Server) cancelTrip(c *gin.Context, tx *db.Tx, body []byte) (reply, erro
 		return reply{}, err
 	}
 	return reply{status: http.StatusOK, body: s.tripOf(t)}, nil
+}
+
+type toldOut struct {
+	Event      notify.Event        `json:"event"`
+	Total      int                 `json:"total"`
+	Told       int                 `json:"told"`
+	Waiting    int                 `json:"waiting"`
+	NotTold    map[notify.Fate]int `json:"not_told"`
+	BegunAt    string              `json:"begun_at"`
+	FinishedAt *string             `json:"finished_at"`
+}
+
+// tripNotices answers with how people were told of a trip, for its driver and for operators.
+func (s *Server) tripNotices(c *gin.Context) {
+	id, err := pathID(c, trip.ErrNotFound)
+	if err == nil {
+		err = s.mayDrive(c, id)
+	}
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	told, err := s.Notices.TripTold(c.Request.Context(), id)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
+	out := struct {
+		Events []toldOut `json:"events"`
+	}{make([]toldOut, len(told))}
+	for i, t := range told {
+		out.Events[i] = toldOut{t.Event, t.Total, t.Told, t.Waiting, t.Missed, stamp(t.BegunAt), stampOrNil(t.FinishedAt)}
+	}
+	c.JSON(http.StatusOK, out)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -58,14 +59,8 @@ type answerer func(c *gin.Context, key keyRow, body []byte) (storedAnswer, error
 // post reads a POST's body and sends what answer makes of it, once for each key.
 func (s *Server) post(answer answerer) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
-		if err != nil {
-			var large *http.MaxBytesError
-			if errors.As(err, &large) {
-				problem(c, http.StatusRequestEntityTooLarge, "body_too_large", "a request has at most 64 KiB")
-				return
-			}
-			problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
+		body, ok := bodyOf(c, maxBody)
+		if !ok {
 			return
 		}
 		key, err := s.keyOf(c, body)
@@ -82,6 +77,22 @@ func (s *Server) post(answer answerer) gin.HandlerFunc {
 			said.send(c)
 		}
 	}
+}
+
+// bodyOf reads a request's body. When it is larger than most, in bytes, or breaks off,
+// the request has been refused and ok is false.
+func bodyOf(c *gin.Context, most int64) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, most))
+	if err == nil {
+		return body, true
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		problem(c, http.StatusRequestEntityTooLarge, "body_too_large", fmt.Sprintf("this request has at most %d KiB", most>>10))
+		return nil, false
+	}
+	problem(c, http.StatusBadRequest, "body_unreadable", "the request ended before its body did")
+	return nil, false
 }
 
 // answer handles the request, or finds what was answered before under its key. Most

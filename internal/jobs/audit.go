@@ -43,20 +43,3 @@ func (c *Client) BatchCounts(ctx context.Context) (lines []string, err error) {
 	}
 	return lines, err
 }
-
-// Outcomes returns how many jobs of a kind there are in each state, those that are done
-// but were skipped as "skipped".
-func (c *Client) Outcomes(ctx context.Context, kind string) (map[string]int, error) {
-	var rows []struct {
-		State string
-		N     int
-	}
-	err := c.core.db.Read(ctx).Raw(`SELECT state, COUNT(*) AS n FROM (
-		SELECT CASE WHEN state = 'done' AND note LIKE 'skipped:%' THEN 'skipped' ELSE state END AS state FROM jobs WHERE kind = ?
-		) AS outcomes GROUP BY state`, kind).Scan(&rows).Error
-	n := map[string]int{}
-	for _, r := range rows {
-		n[r.State] = r.N
-	}
-	return n, err
-}

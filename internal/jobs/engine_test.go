@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -437,30 +436,4 @@ func TestASkipSaysSo(t *testing.T) {
 		t.Errorf("note %q", got)
 	}
 	h.Await("its event says so too", func() bool { return h.Events()["skip skipped"] == 1 })
-}
-
-func TestOutcomesOfAKind(t *testing.T) {
-	h := jobstest.New(t)
-	var runs atomic.Int32
-	job := handle(h, "varied", func(context.Context, *jobs.Attempt) error {
-		switch runs.Add(1) {
-		case 1:
-			return jobs.Skip("nobody asked")
-		case 2:
-			return jobs.Fail(errors.New("no"))
-		}
-		return nil
-	})
-	other := handle(h, "other", func(context.Context, *jobs.Attempt) error { return nil })
-	h.Work("q")
-	for n := range 4 {
-		h.Dispatch(job, other)
-		h.Await("it has ended", func() bool {
-			return h.Events()["varied skipped"]+h.Events()["varied failed"]+h.Events()["varied done"] == n+1
-		})
-	}
-	got, err := h.Client.Outcomes(t.Context(), "varied")
-	if want := map[string]int{"skipped": 1, "failed": 1, "done": 2}; !maps.Equal(got, want) || err != nil {
-		t.Errorf("%v, %v, want %v", got, err, want)
-	}
 }

@@ -37,12 +37,16 @@ const (
 
 // Broadcast is one message to all riders who wait or are to be picked up in an area.
 type Broadcast struct {
-	ID          uuid.UUID
-	State       BroadcastState
-	Text        string
-	Area        Area `gorm:"-"`
-	Told        int  // riders, as last counted
-	Pages       int  // of orders that were begun so far
+	ID    uuid.UUID
+	State BroadcastState
+	Text  string
+	Area  Area `gorm:"-"`
+	Told  int  // riders, as last counted
+	Pages int  // of orders that were begun so far
+
+	// PagesExpected is how many there were to be when the broadcast was accepted.
+	PagesExpected int
+
 	PagesDone   int
 	PagesFailed int
 	CreatedAt   time.Time
@@ -98,14 +102,19 @@ func (s *Service) Announce(tx *db.Tx, an Announcement) (Broadcast, error) {
 	if err := an.check(); err != nil {
 		return Broadcast{}, err
 	}
+	waiting, err := s.deps.Rides.UpcomingCount(tx.Statement.Context, an.Area)
+	if err != nil {
+		return Broadcast{}, err
+	}
 	b := Broadcast{
-		ID: uuid.Must(uuid.NewV7()), State: Sending, Text: an.Text, Area: an.Area, Pages: 1, CreatedAt: s.deps.Clock.Now(),
+		PagesExpected: waiting/pageSize + 1, // the last page is not full
+		ID:            uuid.Must(uuid.NewV7()), State: Sending, Text: an.Text, Area: an.Area, Pages: 1, CreatedAt: s.deps.Clock.Now(),
 		Lat: an.Area.Lat, Lng: an.Area.Lng, RadiusM: an.Area.Radius,
 	}
 	if err := tx.Create(&b).Error; err != nil {
 		return Broadcast{}, err
 	}
-	_, err := s.deps.Jobs.Start(tx, jobs.Subject{Kind: "broadcast", ID: b.ID}, Spread(b.ID))
+	_, err = s.deps.Jobs.Start(tx, jobs.Subject{Kind: "broadcast", ID: b.ID}, Spread(b.ID))
 	return b, err
 }
 
@@ -134,11 +143,28 @@ func (s *Service) Broadcast(ctx context.Context, id uuid.UUID) (Broadcast, error
 	return broadcast(&db.Tx{DB: s.deps.DB.Read(ctx)}, id)
 }
 
+// Broadcasts returns up to limit broadcasts older than the one named after, newest first;
+// uuid.Nil begins with the newest.
+func (s *Service) Broadcasts(ctx context.Context, after uuid.UUID, limit int) (found []Broadcast, err error) {
+	q := s.deps.DB.Read(ctx).Order("id DESC").Limit(limit)
+	if after != uuid.Nil {
+		q = q.Where("id < ?", after)
+	}
+	err = q.Find(&found).Error
+	for i := range found {
+		found[i].locate()
+	}
+	return found, err
+}
+
 func broadcast(tx *db.Tx, id uuid.UUID) (b Broadcast, err error) {
 	err = tx.Where("id = ?", id).Take(&b).Error
 	if errors.Is(err, db.ErrNotFound) {
 		err = ErrNoBroadcast
 	}
-	b.Area = Area{geo.Point{Lat: b.Lat, Lng: b.Lng}, b.RadiusM}
+	b.locate()
 	return b, err
 }
+
+// locate fills in the area from the columns.
+func (b *Broadcast) locate() { b.Area = Area{geo.Point{Lat: b.Lat, Lng: b.Lng}, b.RadiusM} }

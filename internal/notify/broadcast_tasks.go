@@ -82,16 +82,17 @@ func (s *Service) tellPage(ctx context.Context, a *jobs.Attempt, args pageArgs) 
 	if off, err := a.Cancelled(ctx); off || err != nil {
 		return orSkip(err, "the broadcast was called off")
 	}
+	letters := make([]letter, len(riders))
+	for i, rider := range riders {
+		letters[i] = letter{user: rider, event: Announced, to: ToRider, about: b.ID, text: b.Text}
+	}
+	notices, err := s.notices(ctx, letters)
+	if err != nil {
+		return err
+	}
 	return a.Done(ctx, func(tx *db.Tx) error {
-		for _, rider := range riders {
-			n := s.newNotice(rider, Announced, b.ID)
-			n.Text = b.Text
-			if _, err := s.put(ctx, tx, &n); err != nil {
-				return err
-			}
-		}
-		if last == uuid.Nil {
-			return nil
+		if _, err := s.put(ctx, tx, notices); err != nil || last == uuid.Nil {
+			return err
 		}
 		_, err := a.Add(tx, page(b.ID, last))
 		return err
@@ -119,7 +120,7 @@ func (s *Service) countBroadcast(ctx context.Context, a *jobs.Attempt, args coun
 		finished = &now
 	}
 	return a.Done(ctx, func(tx *db.Tx) error {
-		_, err := tx.Change(`UPDATE broadcasts SET told = (SELECT COUNT(*) FROM notices WHERE about_id = ? AND event = ?),
+		_, err := tx.Change(`UPDATE broadcasts SET told = (SELECT COUNT(*) FROM notices WHERE about_id = ? AND event = ? AND NOT hidden),
 			pages = ?, pages_done = ?, pages_failed = ?, finished_at = COALESCE(finished_at, ?)
 			WHERE id = ? AND pages_done + pages_failed <= ?`, args.Broadcast, Announced,
 			batch.Total, batch.Done(), batch.Failed, finished, args.Broadcast, batch.Done()+batch.Failed)

@@ -3,7 +3,6 @@
 package notify
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -26,6 +25,9 @@ const (
 	Here          Event = "driver_here"    // the driver is at the pickup
 	NoShow        Event = "no_show"        // the driver has waited and left without the rider
 	Late          Event = "retimed"        // pickup or arrival are at other times than the rider was told
+	Departed      Event = "departed"       // the driver has set out
+	Near          Event = "near"           // the driver is about to be at the pickup
+	Completed     Event = "completed"      // the ride is over
 	Expired       Event = "expired"        // no trip was found in time
 	Declined      Event = "declined"       // the fare could not be held
 	Cancelled     Event = "cancelled"      // an order was called off, or gave up its seat
@@ -36,6 +38,8 @@ const (
 	Settled       Event = "settled"        // what a driver has earned
 	Refunded      Event = "refunded"       // what was charged is given back
 	Rate          Event = "rate"           // a ride waits to be rated
+	Reached       Event = "reached"        // for the driver of a trip that was called off: its riders know
+	Unreached     Event = "unreached"      // for the driver: an SMS about the trip did not reach a rider
 )
 
 // Audience is whom a notice goes to, seen from the order it is about.
@@ -48,27 +52,54 @@ const (
 	ToOthers Audience = "others" // the riders of the same car's other orders
 )
 
-// Notice is one message in one person's inbox. A person gets at most one for
-// each event of what it is about.
+// Notice is one message to one person. A person gets at most one for each event of
+// what it is about.
 type Notice struct {
 	ID        uuid.UUID `gorm:"primaryKey"`
 	UserID    uuid.UUID
 	Event     Event
 	AboutID   uuid.UUID     // an order in its search for a trip, a broadcast, a driver's day, a trip, a settlement
 	OrderID   uuid.NullUUID // the order it is about, if any
+	TripID    uuid.NullUUID // the trip it is about, if any
 	Text      string
+	Hidden    bool       // not in the inbox, which its receiver has switched off
+	SMS       Fate       `gorm:"column:sms"`
+	SettledAt *time.Time // when all of it was sent, or never will be
 	CreatedAt time.Time
 }
+
+// Fate is what became of a notice's SMS.
+type Fate string
+
+// The fates. Those from OptedOut on say why there was none.
+const (
+	Unasked       Fate = ""               // the event is not worth an SMS
+	Waiting       Fate = "waiting"        // it is to be sent
+	Delivered     Fate = "sent"           // a provider has taken it
+	OptedOut      Fate = "opted_out"      // the person wants none
+	NoNumber      Fate = "no_number"      // the person has no number
+	NumberRefused Fate = "number_refused" // the provider does not reach the number
+	Blocked       Fate = "blocked"        // the person has told the provider to send no more
+	Refused       Fate = "refused"        // the provider does not take the text
+	OverBudget    Fate = "over_budget"    // the day's SMS are spent
+	Overtaken     Fate = "overtaken"      // it waited until it was no longer true
+	Dropped       Fate = "cancelled"      // the trip was called off before it was sent
+	Undelivered   Fate = "failed"         // it was tried to the end
+)
 
 // Ride is what a notice says about an order.
 type Ride struct {
 	OrderID  uuid.UUID
 	RiderID  uuid.UUID
-	DriverID uuid.UUID // Nil when the order has no trip
+	TripID   uuid.UUID // Nil when the order has no trip, as is DriverID
+	DriverID uuid.UUID
 	PickupAt time.Time // zero when the order has no trip, as is ArriveAt
 	ArriveAt time.Time
-	Seated   bool   // whether it has a place in its trip's plan
+	Seated   bool   // whether it has a place in the plan of a trip that goes
 	Aboard   bool   // whether the rider is in the car
+	Arrived  bool   // whether the rider has been driven
+	Over     bool   // whether it was called off or has found no trip
+	Shared   bool   // whether its trip's plan has other orders
 	Round    int    // how often its trip has changed
 	Origin   string // names of places, may be empty
 	Dest     string
@@ -83,12 +114,6 @@ type Departure struct {
 	Dest     string
 }
 
-// cancelled returns the sentence that tells the driver of it, with the time in zone.
-func (d Departure) cancelled(zone *time.Location) string {
-	return fmt.Sprintf("Your trip%s at %s was called off by an operator. Please do not set out.",
-		way(d.Origin, d.Dest), d.At.In(zone).Format("15:04"))
-}
-
 // about returns what notices of the ride are about: the order, and from the
 // second trip on another id made of it, so that everyone is told anew.
 func (r Ride) about() uuid.UUID {
@@ -98,84 +123,14 @@ func (r Ride) about() uuid.UUID {
 	return uuid.NewSHA1(r.OrderID, []byte("round "+strconv.Itoa(r.Round)))
 }
 
-// words returns the sentence that tells an audience of an event, with times in zone.
-func (r Ride) words(ev Event, to Audience, zone *time.Location) string {
-	at := r.PickupAt.In(zone).Format("15:04")
-	way := way(r.Origin, r.Dest)
-	switch {
-	case ev == Matched && to == ToRider:
-		return fmt.Sprintf("Your ride%s is confirmed. Your driver picks you up at %s.", way, at)
-	case ev == Matched:
-		return fmt.Sprintf("A rider%s has joined your trip. Pickup at %s.", way, at)
-	case ev == Joined:
-		return "Another rider will share your car. Your arrival stays within the time we promised."
-	case ev == Reminder:
-		return fmt.Sprintf("Your ride%s: your driver picks you up at %s.", way, at)
-	case ev == Rematching:
-		return fmt.Sprintf("Your driver cannot take you%s after all. We are looking for another car.", way)
-	case ev == Moved:
-		return fmt.Sprintf("Your ride%s has another driver now, who picks you up at %s.", way, at)
-	case ev == Left:
-		return fmt.Sprintf("A rider%s goes with another driver now. Please do not wait for them.", way)
-	case ev == Here:
-		return fmt.Sprintf("Your driver is here for your ride%s. Please come to the car.", way)
-	case ev == NoShow:
-		return fmt.Sprintf("Your driver waited for you and has left without you. Your ride%s is over.", way)
-	case ev == Late && r.Aboard:
-		return fmt.Sprintf("Your ride%s now arrives at about %s.", way, r.ArriveAt.In(zone).Format("15:04"))
-	case ev == Late:
-		return fmt.Sprintf("Your driver now picks you up at about %s for your ride%s, and you arrive at about %s.",
-			at, way, r.ArriveAt.In(zone).Format("15:04"))
-	case ev == Expired:
-		return fmt.Sprintf("We found no car for your ride%s in time. You pay nothing.", way)
-	case ev == Declined:
-		return fmt.Sprintf("The payment for your ride%s was declined, so your seat was given up.", way)
-	case ev == Cancelled && to == ToRider && r.Fee > 0:
-		return fmt.Sprintf("Your ride%s is cancelled at a cost of %s. The rest of the money held for it is released.", way, r.Fee)
-	case ev == Cancelled && to == ToRider:
-		return fmt.Sprintf("Your ride%s is cancelled. The money held for it is released.", way)
-	case ev == Cancelled:
-		return fmt.Sprintf("The ride of a rider%s is cancelled.", way)
-	case ev == Refunded:
-		return fmt.Sprintf("What you were charged for your ride%s is given back to you.", way)
-	case ev == Rate && to == ToRider:
-		return fmt.Sprintf("How was your ride%s? Please rate your driver.", way)
-	case ev == Rate:
-		return fmt.Sprintf("How was your rider%s? Please rate them.", way)
-	}
-	return fmt.Sprintf("There is news of a ride%s.", way)
+// aboutRide returns what notices about an order on one trip are about, whatever
+// becomes of the order later.
+func aboutRide(order, trip uuid.UUID) uuid.UUID {
+	return uuid.NewSHA1(order, []byte("trip "+trip.String()))
 }
 
-// way names the ends of a way, as far as they have names.
-func way(origin, dest string) string {
-	var s string
-	if origin != "" {
-		s += " from " + clip(origin)
-	}
-	if dest != "" {
-		s += " to " + clip(dest)
-	}
-	return s
-}
-
-// clip keeps the name of a place short enough for an SMS.
-func clip(name string) string {
-	const most = 40
-	if r := []rune(name); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return name
-}
-
-// texted reports whether an event is worth an SMS to an audience.
-func texted(ev Event, to Audience) bool {
-	switch ev {
-	case Matched:
-		return to == ToRider || to == ToDriver
-	case Left:
-		return to == ToDriver
-	case Reminder, Rematching, Moved, Here, NoShow, Late, Expired, Declined, Cancelled:
-		return to == ToRider
-	}
-	return false
+// aboutTimes returns what the notice of an order's new times is about: the version of
+// its trip with which they came.
+func aboutTimes(order, trip uuid.UUID, version int) uuid.UUID {
+	return uuid.NewSHA1(order, []byte("retimed "+strconv.Itoa(version)+" of "+trip.String()))
 }

@@ -2,23 +2,19 @@ package notify
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
-)
-
-var (
-	events    = []Event{Matched, Joined, Reminder, Rematching, Moved, Left, Here, NoShow, Late, Expired, Declined, Cancelled, Refunded, Rate}
-	audiences = []Audience{ToRider, ToDriver, ToOthers}
 )
 
 func TestWords(t *testing.T) {
 	zone := time.FixedZone("UTC+8", 8*60*60)
 	at := time.Date(2026, 5, 4, 23, 45, 0, 0, time.UTC)
 	ride := Ride{PickupAt: at, ArriveAt: at.Add(time.Hour), Origin: "Caohejing", Dest: "Lujiazui"}
+	said := func(l Lang, ev Event, to Audience, r Ride) string {
+		return write(l, sentence(ev, to), r.facts(), at, zone)
+	}
 	tests := []struct {
 		ev   Event
 		to   Audience
@@ -43,38 +39,25 @@ func TestWords(t *testing.T) {
 		{Cancelled, ToDriver, "The ride of a rider from Caohejing to Lujiazui is cancelled."},
 	}
 	for _, tt := range tests {
-		if got := ride.words(tt.ev, tt.to, zone); got != tt.want {
+		if got := said(English, tt.ev, tt.to, ride); got != tt.want {
 			t.Errorf("%s to %s:\n got %q\nwant %q", tt.ev, tt.to, got, tt.want)
 		}
 	}
 	ride.Fee = 1234
 	const want = "Your ride from Caohejing to Lujiazui is cancelled at a cost of 12.34 CNY. The rest of the money held for it is released."
-	if got := ride.words(Cancelled, ToRider, zone); got != want {
+	if got := said(English, Cancelled, ToRider, ride); got != want {
 		t.Errorf("late: %q", got)
 	}
 	ride.Aboard = true
-	if got, want := ride.words(Late, ToRider, zone), "Your ride from Caohejing to Lujiazui now arrives at about 08:45."; got != want {
+	if got, want := said(English, Late, ToRider, ride), "Your ride from Caohejing to Lujiazui now arrives at about 08:45."; got != want {
 		t.Errorf("in the car:\n got %q\nwant %q", got, want)
-	}
-}
-
-// The column holds 500 characters, whatever places are called.
-func TestWordsStayShort(t *testing.T) {
-	ride := Ride{Origin: strings.Repeat("长", 1000), Dest: strings.Repeat("😀", 1000), Fee: 1_000_000}
-	for _, ev := range events {
-		for _, to := range audiences {
-			text := ride.words(ev, to, time.UTC)
-			if n := utf8.RuneCountInString(text); n == 0 || n > 200 || !utf8.ValidString(text) {
-				t.Errorf("%s to %s: %d characters", ev, to, n)
-			}
-		}
 	}
 }
 
 func TestRecipients(t *testing.T) {
 	rider, driver, other := uuid.New(), uuid.New(), uuid.New()
 	s := New(Deps{Rides: &world{share: []uuid.UUID{other}}})
-	full := Ride{RiderID: rider, DriverID: driver}
+	full := Ride{RiderID: rider, DriverID: driver, Shared: true}
 	alone := Ride{RiderID: rider}
 	tests := []struct {
 		ride Ride
@@ -87,25 +70,12 @@ func TestRecipients(t *testing.T) {
 		{alone, ToRider, []uuid.UUID{rider}},
 		{alone, ToDriver, nil},
 		{alone, ToOthers, nil},
+		{Ride{RiderID: rider, DriverID: driver}, ToOthers, nil}, // nobody is asked for: nobody else is on the plan
 		{full, "everyone", nil},
 	}
 	for _, tt := range tests {
 		if got, err := s.recipients(t.Context(), tt.ride, tt.to); err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("to %s: %v, %v, want %v", tt.to, got, err, tt.want)
-		}
-	}
-}
-
-func TestTexted(t *testing.T) {
-	want := map[Event][]Audience{
-		Matched: {ToRider, ToDriver}, Reminder: {ToRider}, Rematching: {ToRider}, Moved: {ToRider}, Left: {ToDriver},
-		Here: {ToRider}, NoShow: {ToRider}, Late: {ToRider}, Expired: {ToRider}, Declined: {ToRider}, Cancelled: {ToRider},
-	}
-	for _, ev := range events {
-		for _, to := range audiences {
-			if got := texted(ev, to); got != slices.Contains(want[ev], to) {
-				t.Errorf("%s to %s: %t", ev, to, got)
-			}
 		}
 	}
 }

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,13 +59,11 @@ func (s *Service) tellCharged(ctx context.Context, a *jobs.Attempt, args receipt
 	if charged == 0 {
 		return jobs.Skip("nothing was charged")
 	}
-	n := s.newNotice(ride.RiderID, Receipted, args.Order)
-	n.OrderID = uuid.NullUUID{UUID: args.Order, Valid: true}
-	n.Text = fmt.Sprintf("Receipt for your ride%s: %s charged of %s held.", way(ride.Origin, ride.Dest), charged, held)
-	if !taken {
-		n.Text = fmt.Sprintf("Your ride%s cost %s, which we could not charge. You still owe it.", way(ride.Origin, ride.Dest), charged)
-	}
-	return s.leave(ctx, a, &n)
+	f := ride.facts()
+	f.Held, f.Charged, f.Owed = held, charged, !taken
+	return s.deliver(ctx, a, []letter{{
+		user: ride.RiderID, event: Receipted, to: ToRider, about: args.Order, order: some(args.Order), trip: some(ride.TripID), facts: f,
+	}})
 }
 
 func (s *Service) tellEarned(ctx context.Context, a *jobs.Attempt, args earnedArgs) error {
@@ -74,8 +71,7 @@ func (s *Service) tellEarned(ctx context.Context, a *jobs.Attempt, args earnedAr
 	if err != nil {
 		return err
 	}
-	n := s.newNotice(args.Driver, Settled, args.Settlement)
-	n.Text = fmt.Sprintf("Your riders were charged %s. Your share is %s, the platform's fee %s. It is paid out when nothing can be disputed any more.",
-		fares, share, fee)
-	return s.leave(ctx, a, &n)
+	return s.deliver(ctx, a, []letter{{
+		user: args.Driver, event: Settled, to: ToDriver, about: args.Settlement, facts: facts{Fares: fares, Fee: fee, Share: share},
+	}})
 }

@@ -88,8 +88,8 @@ func TestWhoIsInTheCarIsLeftInPeace(t *testing.T) {
 // A notice that comes when its order was deleted, or has lost its trip, is dropped.
 func TestLateNoticesAreDropped(t *testing.T) {
 	w := newWorld(t)
-	w.run(Rider(uuid.New(), Matched), smsKind.New(smsArgs{uuid.New(), uuid.New()}))
-	w.ride.DriverID, w.ride.PickupAt = uuid.Nil, time.Time{}
+	w.run(Rider(uuid.New(), Matched), smsKind.New(smsArgs{Notice: uuid.New(), User: uuid.New()}))
+	w.ride.DriverID, w.ride.PickupAt, w.ride.Seated = uuid.Nil, time.Time{}, false
 	w.run(Rider(w.ride.OrderID, Matched))
 	if got := w.inbox(t, w.ride.RiderID); len(got) != 0 {
 		t.Errorf("inbox has %v", got)

@@ -16,6 +16,8 @@ import (
 // Rides tells what notices say about an order or a trip, and who is about to ride.
 type Rides interface {
 	Ride(ctx context.Context, order uuid.UUID) (Ride, error)
+	// Rides is Ride for several orders, of which it leaves out those that do not exist.
+	Rides(ctx context.Context, orders ...uuid.UUID) ([]Ride, error)
 	// Sharing returns the riders of the same car's other orders.
 	Sharing(ctx context.Context, order uuid.UUID) ([]uuid.UUID, error)
 	Departure(ctx context.Context, trip uuid.UUID) (Departure, error)
@@ -24,6 +26,8 @@ type Rides interface {
 	// trip or a pickup and start in the area, the riders, and the last of those
 	// orders, from which to go on; Nil when there are no more.
 	Upcoming(ctx context.Context, in Area, after uuid.UUID, limit int) (riders []uuid.UUID, last uuid.UUID, err error)
+	// UpcomingCount returns how many orders Upcoming looks at in all.
+	UpcomingCount(ctx context.Context, in Area) (int, error)
 }
 
 // Statements tells what became of money; pay.Service is one.
@@ -37,15 +41,18 @@ type Statements interface {
 	Earned(ctx context.Context, settlement uuid.UUID) (fares, fee, share money.Amount, err error)
 }
 
-// People tells how somebody is reached; account.Service is one.
+// People tells how people are reached; account.Service is one.
 type People interface {
-	Contact(ctx context.Context, user uuid.UUID) (Contact, error)
+	// Contacts leaves out who is not known.
+	Contacts(ctx context.Context, users ...uuid.UUID) (map[uuid.UUID]Contact, error)
 }
 
 // Contact is how a person is reached.
 type Contact struct {
-	Phone string // in E.164 form
-	NoSMS bool   // about notices; sign-in codes are sent all the same
+	Phone   string // in E.164 form
+	Lang    Lang   // empty: any
+	NoSMS   bool   // about notices; sign-in codes are sent all the same
+	NoInbox bool
 }
 
 // Queue starts jobs and flows, and cancels them, in a transaction; *jobs.Client is one.
@@ -67,7 +74,9 @@ type Deps struct {
 	Hub        *Hub
 	Box        *seal.Box
 	Clock      clock.Clock
-	Zone       *time.Location // of the times in messages
+	Zone       *time.Location // of the times in messages, and of quiet hours
+	Lang       Lang           // of those who have chosen none; empty: English
+	Quiet      Quiet
 	Metrics    *Metrics
 
 	// SMSPerSecond is how many SMS the providers take a second, and SMSPerDay how

@@ -2,33 +2,16 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
-// noticeWindows are the limits of an SMS about a notice. One that its receiver does
-// not want passes them, so that it is dropped now and costs the number nothing.
-func (s *Service) noticeWindows(ctx context.Context, args smsArgs) ([]jobs.Window, error) {
-	return s.smsWindows(ctx, args.User, func(to Contact) bool { return to.NoSMS })
-}
-
-// codeWindows are the limits of a sign-in code. One that is too late passes them in
-// the same way.
-func (s *Service) codeWindows(ctx context.Context, args codeArgs) ([]jobs.Window, error) {
-	return s.smsWindows(ctx, args.User, func(Contact) bool { return s.late(args) })
-}
-
-// smsWindows are the limits that an SMS to user falls under, none where it passes
-// them. Both kinds of SMS share them, and one that is over any of them uses up none
-// of the others.
-func (s *Service) smsWindows(ctx context.Context, user uuid.UUID, passes func(Contact) bool) ([]jobs.Window, error) {
-	to, err := s.deps.People.Contact(ctx, user)
-	if err != nil || passes(to) {
-		return nil, err
-	}
+// limited has SMS to somebody sent within the limits; must says that the day's budget
+// does not stop it. Both kinds of SMS share the limits, and one that is over any of them
+// uses up none of the others.
+func (s *Service) limited(to Contact, must bool, send jobs.Handler) jobs.Handler {
 	number := "sms:number:" + s.deps.Box.Digest(to.Phone)
 	windows := []jobs.Window{
 		{Key: number + ":minute", Max: 1, Per: time.Minute},
@@ -38,7 +21,8 @@ func (s *Service) smsWindows(ctx context.Context, user uuid.UUID, passes func(Co
 	if n := s.deps.SMSPerSecond; n > 0 {
 		windows = append(windows, jobs.Window{Key: "sms:provider", Max: n, Per: time.Second})
 	}
-	return windows, nil
+	limit := jobs.RateLimit(s.deps.Limiter, func(context.Context, json.RawMessage) ([]jobs.Window, error) { return windows, nil })
+	return s.budget(must)(limit(send))
 }
 
 // budget counts SMS against what may be sent in a day, and skips those it has no
@@ -58,7 +42,6 @@ func (s *Service) budget(must bool) jobs.Middleware {
 			case err != nil:
 				return jobs.Release(time.Second, err.Error())
 			case !room && !must:
-				s.deps.Metrics.skip("daily_budget")
 				return jobs.Skip("the day's budget of SMS is spent")
 			}
 			if err = next(ctx, a); err != nil && room {

@@ -19,7 +19,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "spotpool_sms_total", Help: "SMS that a provider was asked to send, by what came of it (sent, retried, released, failed).",
 		}, []string{"provider", "result"}),
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "spotpool_sms_skipped_total", Help: "SMS about notices that were not sent, by why (opted_out, daily_budget).",
+			Name: "spotpool_sms_skipped_total", Help: "SMS about notices that were not sent, by why (opted_out, no_number, over_budget, overtaken).",
 		}, []string{"why"}),
 	}
 	reg.MustRegister(m.asked, m.skipped)

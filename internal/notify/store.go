@@ -2,22 +2,9 @@ package notify
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
-
-	"github.com/spotpool/spotpool/internal/db"
 )
-
-// insert writes a notice and reports whether it is new; one about the same
-// event of the same thing, in the same inbox, stays as it is.
-func insert(tx *db.Tx, n *Notice) (fresh bool, err error) {
-	err = tx.Create(n).Error
-	if errors.Is(err, db.ErrDuplicate) {
-		return false, nil
-	}
-	return err == nil, err
-}
 
 // notice returns one notice, or db.ErrNotFound.
 func (s *Service) notice(ctx context.Context, id uuid.UUID) (Notice, error) {
@@ -29,7 +16,7 @@ func (s *Service) notice(ctx context.Context, id uuid.UUID) (Notice, error) {
 // Inbox returns up to limit notices of a person, newest first: those older than
 // the notice named after, or the newest when it is Nil.
 func (s *Service) Inbox(ctx context.Context, user, after uuid.UUID, limit int) ([]Notice, error) {
-	q := s.deps.DB.Read(ctx).Where("user_id = ?", user)
+	q := s.deps.DB.Read(ctx).Where("user_id = ? AND NOT hidden", user)
 	if after != uuid.Nil {
 		q = q.Where("id < ?", after)
 	}
@@ -47,21 +34,26 @@ const SinceLimit = 100
 // in the inbox only.
 func (s *Service) Since(ctx context.Context, user, last uuid.UUID) ([]Notice, error) {
 	var found []Notice
-	err := s.deps.DB.Read(ctx).Where("user_id = ? AND id > ?", user, last).
+	err := s.deps.DB.Read(ctx).Where("user_id = ? AND id > ? AND NOT hidden", user, last).
 		Order("id").Limit(SinceLimit).Find(&found).Error
 	return found, err
 }
 
-// Written returns how many notices were written of each event.
-func (s *Service) Written(ctx context.Context) (map[string]int, error) {
+// Tally returns how many notices were written of each event, and how many SMS were to
+// go with them, by what became of those.
+func (s *Service) Tally(ctx context.Context) (events map[Event]int, sms map[Fate]int, err error) {
 	var rows []struct {
-		Event string
+		Event Event
+		SMS   Fate `gorm:"column:sms"`
 		N     int
 	}
-	err := s.deps.DB.Read(ctx).Raw("SELECT event, COUNT(*) AS n FROM notices GROUP BY event").Scan(&rows).Error
-	n := map[string]int{}
+	err = s.deps.DB.Read(ctx).Raw("SELECT event, sms, COUNT(*) AS n FROM notices GROUP BY event, sms").Scan(&rows).Error
+	events, sms = map[Event]int{}, map[Fate]int{}
 	for _, r := range rows {
-		n[r.Event] = r.N
+		events[r.Event] += r.N
+		if r.SMS != Unasked {
+			sms[r.SMS] += r.N
+		}
 	}
-	return n, err
+	return events, sms, err
 }

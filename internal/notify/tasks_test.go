@@ -26,10 +26,14 @@ type world struct {
 	queue *jobstest.Harness
 	clock *clock.Fake
 	ride  Ride
+	idle  bool        // whether no worker runs
+	party []Ride      // the other orders of which Rides knows
 	share []uuid.UUID // the riders of the same car's other orders
 	sent  phone       // of the first provider
 	other phone       // of the second
 	noSMS map[uuid.UUID]bool
+
+	people map[uuid.UUID]Contact // how they are reached who are not reached as usual
 
 	metrics *prometheus.Registry // nil, or of the SMS
 
@@ -48,11 +52,30 @@ func (w *world) Ride(_ context.Context, order uuid.UUID) (Ride, error) {
 	return w.ride, nil
 }
 
+// Rides knows w.ride and those of w.party.
+func (w *world) Rides(_ context.Context, orders ...uuid.UUID) (found []Ride, err error) {
+	for _, r := range append([]Ride{w.ride}, w.party...) {
+		if slices.Contains(orders, r.OrderID) {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
 func (w *world) Sharing(context.Context, uuid.UUID) ([]uuid.UUID, error) { return w.share, nil }
 
-// Contact gives everybody a number of their own.
-func (w *world) Contact(_ context.Context, user uuid.UUID) (Contact, error) {
-	return Contact{Phone: number(user), NoSMS: w.noSMS[user]}, nil
+// Contacts gives everybody a number of their own, unless w.people says otherwise.
+func (w *world) Contacts(_ context.Context, users ...uuid.UUID) (map[uuid.UUID]Contact, error) {
+	found := map[uuid.UUID]Contact{}
+	for _, user := range users {
+		to, known := w.people[user]
+		if !known {
+			to.Phone = number(user)
+		}
+		to.NoSMS = to.NoSMS || w.noSMS[user]
+		found[user] = to
+	}
+	return found, nil
 }
 
 func number(user uuid.UUID) string { return "+86 " + user.String() }
@@ -93,6 +116,10 @@ func (w *world) Upcoming(ctx context.Context, _ Area, after uuid.UUID, _ int) (r
 	return w.upcoming[page], last, nil
 }
 
+func (w *world) UpcomingCount(context.Context, Area) (int, error) {
+	return len(w.upcoming) * pageSize, nil
+}
+
 // A driver moves a rider from one trip to another: everyone is told once, and of a
 // change that is not the last one only who drove before.
 func TestAMoveIsToldOnce(t *testing.T) {
@@ -128,7 +155,9 @@ type phone struct {
 	keys  []string
 	again []bool
 	out   error // of the provider
-	calls int
+
+	refuse map[string]error // by number
+	calls  int
 }
 
 func (p *phone) Text(_ context.Context, m SMS) error {
@@ -137,6 +166,9 @@ func (p *phone) Text(_ context.Context, m SMS) error {
 	p.again = append(p.again, m.Again)
 	if p.calls++; p.out != nil {
 		return p.out
+	}
+	if err := p.refuse[m.Phone]; err != nil {
+		return err
 	}
 	p.texts = append(p.texts, m.Phone+": "+m.Text)
 	p.keys = append(p.keys, m.Key)
@@ -178,10 +210,10 @@ func newWorld(t *testing.T, change ...func(w *world, d *Deps)) *world {
 		queue: h,
 		clock: clock.NewFake(time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)),
 		ride: Ride{
-			OrderID: uuid.New(), RiderID: uuid.New(), DriverID: uuid.New(), Seated: true, PickupAt: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC),
+			OrderID: uuid.New(), RiderID: uuid.New(), TripID: theTrip, DriverID: uuid.New(), Seated: true, Shared: true, PickupAt: time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC),
 			Origin: "A", Dest: "B",
 		},
-		share: []uuid.UUID{uuid.New(), uuid.New()}, noSMS: map[uuid.UUID]bool{},
+		share: []uuid.UUID{uuid.New(), uuid.New()}, noSMS: map[uuid.UUID]bool{}, people: map[uuid.UUID]Contact{},
 	}
 	deps := Deps{
 		DB: h.DB, Jobs: h.Client, Limiter: jobs.NewLimiter(h.System.Redis(), w.clock), Rides: w, Statements: w, People: w,
@@ -193,7 +225,9 @@ func newWorld(t *testing.T, change ...func(w *world, d *Deps)) *world {
 	}
 	w.Service = New(deps)
 	w.Register(h.Registry)
-	h.Work("notify", "sms")
+	if !w.idle {
+		h.Work("notify", "sms")
+	}
 	return w
 }
 
@@ -204,6 +238,33 @@ func (w *world) run(js ...jobs.Job) {
 		stages[i] = j
 	}
 	w.queue.AwaitFlow(w.queue.Start(jobs.Chain(stages...)), "done")
+}
+
+// tell runs the flow that tells of an event of a trip, and its callbacks, to the end.
+func (w *world) tell(e TripEvent) {
+	w.start(e)
+	w.queue.AwaitFlow(NewsOf(e.Trip), "done")
+	w.closed(e)
+}
+
+// closed waits for the callback that ends the telling of an event.
+func (w *world) closed(e TripEvent) {
+	w.queue.Await("the notices of "+string(e.Event)+" to be closed", func() bool {
+		var n int
+		err := w.deps.DB.Read(context.Background()).Raw("SELECT COUNT(*) FROM jobs WHERE kind LIKE 'notify:%' AND kind <> 'notify:sms' AND state = 'ready'").Scan(&n).Error
+		return err == nil && n == 0 && w.queue.Events()["notify:close done"] > 0
+	})
+}
+
+func (w *world) start(e TripEvent) {
+	b := e.Spread()
+	err := w.deps.DB.Tx(context.Background(), func(tx *db.Tx) error {
+		_, err := w.queue.Client.Start(tx, b.Subject, b.Flow)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
 }
 
 func (w *world) inbox(t *testing.T, user uuid.UUID) (events []Event) {
@@ -324,19 +385,22 @@ func TestInboxPagesAndSince(t *testing.T) {
 	w := newWorld(t)
 	user := uuid.New()
 	var ids []uuid.UUID
-	for range 5 {
+	for i := range 5 {
 		n := Notice{ID: uuid.Must(uuid.NewV7()), UserID: user, AboutID: uuid.New(), Event: Expired, CreatedAt: w.clock.Now()}
+		if i == 3 {
+			n.SMS = Delivered
+		}
 		ids = append(ids, n.ID)
 		err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error {
-			_, err := insert(tx, &n)
+			_, err := insert(tx, []Notice{n})
 			return err
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, err := w.Written(t.Context()); n[string(Expired)] != 5 || len(n) != 1 || err != nil {
-		t.Errorf("written: %v, %v", n, err)
+	if events, sms, err := w.Tally(t.Context()); events[Expired] != 5 || len(events) != 1 || sms[Delivered] != 1 || len(sms) != 1 || err != nil {
+		t.Errorf("%v, %v, %v", events, sms, err)
 	}
 	page := func(found []Notice, err error) (got []uuid.UUID) {
 		if err != nil {

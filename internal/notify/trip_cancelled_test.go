@@ -2,10 +2,7 @@ package notify
 
 import (
 	"context"
-	"strings"
 	"testing"
-	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -37,14 +34,4 @@ func TestADriverIsToldThatTheTripWasCalledOff(t *testing.T) {
 	}
 	w.queue.Await("an SMS", func() bool { return len(w.sent.to(w.ride.DriverID)) == 1 })
 	jobstest.AssertKindCount(t, w.queue, smsKind.Name, 1)
-}
-
-func TestCalledOffStaysShort(t *testing.T) {
-	long := Departure{Origin: strings.Repeat("长", 1000), Dest: strings.Repeat("😀", 1000)}
-	if n := utf8.RuneCountInString(long.cancelled(time.UTC)); n > 200 {
-		t.Errorf("%d characters", n)
-	}
-	if got, want := (Departure{}).cancelled(time.UTC), "Your trip at 00:00 was called off by an operator. Please do not set out."; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
 }

@@ -73,9 +73,9 @@ func planned(plan trip.Plan, id uuid.UUID) (seats int, statuses []Status) {
 }
 
 // PaymentsAgree compares orders that were not ridden with their payments: a confirmed
-// order's fare is held, a matched one's not released, an order that waits or was closed
-// has nothing held, but for one that has lost its trip and waits for another. It returns
-// a sentence for each that disagrees.
+// order's fare is held, unless the gateway has let go of it, a matched one's not
+// released, an order that waits or was closed has nothing held, but for one that has
+// lost its trip and waits for another. It returns a sentence for each that disagrees.
 func (s *Service) PaymentsAgree(ctx context.Context) (lines []string, err error) {
 	var rows []struct {
 		ID      uuid.UUID
@@ -85,10 +85,10 @@ func (s *Service) PaymentsAgree(ctx context.Context) (lines []string, err error)
 	err = s.db.Read(ctx).Raw(`SELECT o.id, o.status, COALESCE(p.status, 'missing') AS payment
 		FROM orders o LEFT JOIN payments p ON p.order_id = o.id
 		WHERE p.order_id IS NULL
-			OR (o.status IN ('confirmed', 'riding') AND p.status <> 'held')
-			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held'))
-			OR (o.status = 'matching' AND p.status <> CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END)
-			OR (o.status IN ('cancelled', 'expired') AND o.cancel_fee = 0 AND p.status NOT IN ('none', 'voided'))`).Scan(&rows).Error
+			OR (o.status IN ('confirmed', 'riding') AND p.status NOT IN ('held', 'lapsed'))
+			OR (o.status = 'matched' AND p.status NOT IN ('none', 'held', 'lapsed'))
+			OR (o.status = 'matching' AND p.status NOT IN ('lapsed', CASE WHEN o.rematches > 0 THEN 'held' ELSE 'none' END))
+			OR (o.status IN ('cancelled', 'expired') AND o.cancel_fee = 0 AND p.status NOT IN ('none', 'voided', 'lapsed'))`).Scan(&rows).Error
 	for _, r := range rows {
 		lines = append(lines, fmt.Sprintf("order %s is %s and its payment %s", r.ID, r.Status, r.Payment))
 	}

@@ -39,7 +39,7 @@ func (s *Service) ChargedOnce(ctx context.Context) (lines []string, err error) {
 		LEFT JOIN ledger_entries c ON c.posting = CONCAT('capture:', o.id) AND c.account = CONCAT('settlement:', p.settlement_id, ':fares')
 		LEFT JOIN ledger_entries d ON d.posting = CONCAT('debt:', o.id) AND d.account = CONCAT('settlement:', p.settlement_id, ':fares')
 		WHERE o.status IN ('completed', 'no_show') OR o.cancel_fee > 0) AS ended
-		WHERE NOT (payment = 'held' AND charged = 0 AND (since IS NULL OR since > @since))
+		WHERE NOT (payment IN ('held', 'lapsed') AND charged = 0 AND (since IS NULL OR since > @since))
 			AND (payment NOT IN ('captured', 'owed', 'refunding', 'refunded')
 				OR charged <> captured + in_debt OR (captured = 0) = (in_debt = 0)
 				OR (cancel_fee > 0 AND charged <> cancel_fee)

@@ -135,10 +135,10 @@ func TestPaymentsAgree(t *testing.T) {
 		"no payment": {"its payment missing", func(w *world, o Order) { w.exec("DELETE FROM payments WHERE order_id = ?", o.ID) }},
 	}
 	for s, fine := range map[Status][]string{
-		Matching: {"none"}, Matched: {"none", "held"}, Confirmed: {"held"}, Riding: {"held"},
-		Cancelled: {"none", "voided"}, Expired: {"none", "voided"},
+		Matching: {"none", "lapsed"}, Matched: {"none", "held", "lapsed"}, Confirmed: {"held", "lapsed"}, Riding: {"held", "lapsed"},
+		Cancelled: {"none", "voided", "lapsed"}, Expired: {"none", "voided", "lapsed"},
 	} {
-		for _, payment := range []string{"none", "held", "voided", "captured", "owed", "refunding", "refunded"} {
+		for _, payment := range []string{"none", "held", "voided", "captured", "owed", "refunding", "refunded", "lapsed"} {
 			says := fmt.Sprintf("is %s and its payment %s", s, payment)
 			if slices.Contains(fine, payment) {
 				says = ""

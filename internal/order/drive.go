@@ -60,10 +60,10 @@ func (s *Service) follow(tx *db.Tx, stop trip.Stop, a trip.Act) error {
 		err = s.arrive(tx, id, "", stop.At)
 	case trip.NoShow:
 		err = s.move(tx, id, NoShow, "", "")
-		tell = []jobs.Job{notify.Rider(id, notify.NoShow)}
+		tell = []jobs.Job{notify.About(id, notify.NoShow)}
 	case trip.Arrive:
 		if stop.Kind == trip.Pickup {
-			tell = []jobs.Job{notify.Rider(id, notify.Here)}
+			tell = []jobs.Job{notify.About(id, notify.Here)}
 		}
 	}
 	if errors.Is(err, errMoved) {

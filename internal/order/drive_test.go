@@ -104,8 +104,8 @@ func TestOrdersFollowTheirTrip(t *testing.T) {
 		life  []Status
 		inbox []notify.Event
 	}{
-		{a, []Status{Matching, Matched, Confirmed, Riding, Completed}, []notify.Event{notify.Here, notify.Joined, notify.Matched}},
-		{b, []Status{Matching, Matched, Confirmed, NoShow}, []notify.Event{notify.Here, notify.Matched, notify.NoShow}},
+		{a, []Status{Matching, Matched, Confirmed, Riding, Completed}, []notify.Event{notify.Completed, notify.Departed, notify.Here, notify.Joined, notify.Matched}},
+		{b, []Status{Matching, Matched, Confirmed, NoShow}, []notify.Event{notify.Departed, notify.Here, notify.Matched, notify.Near, notify.NoShow}},
 	} {
 		if got := w.life(c.o.ID); !slices.Equal(got, c.life) {
 			t.Errorf("the life %v, want %v", got, c.life)

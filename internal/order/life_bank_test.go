@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/uuid"
-
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/pay"
@@ -94,21 +92,21 @@ func (b *bank) accuse(format string, args ...any) {
 func nothing() {}
 
 // Hold implements pay.Gateway.
-func (b *bank) Hold(_ context.Context, key string, amount money.Amount) (string, error) {
+func (b *bank) Hold(_ context.Context, r pay.Reservation) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f := b.of(key, "hold")
+	f := b.of(r.Key, "hold")
 	if f.over {
-		b.accuse("%s comes after its end", key)
+		b.accuse("%s comes after its end", r.Key)
 	}
-	return "ref of " + key, b.answer(&f.hold, func() { f.amount, f.reserved = amount, amount }, nothing)
+	return "ref of " + r.Key, b.answer(&f.hold, func() { f.amount, f.reserved = r.Amount, r.Amount }, nothing)
 }
 
 // Void implements pay.Gateway.
-func (b *bank) Void(_ context.Context, key, ref string) error {
+func (b *bank) Void(_ context.Context, key string, r pay.Reservation, ref string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f := b.of(key, "hold")
+	f := b.of(r.Key, "hold")
 	if f.taken > 0 || f.hold.done && ref == "" {
 		b.accuse("a void of %s, reference %q, of which %s were taken", key, ref, f.taken)
 	}
@@ -139,14 +137,14 @@ func (b *bank) Refund(_ context.Context, key, _ string, amount money.Amount) err
 }
 
 // Payout implements pay.Gateway.
-func (b *bank) Payout(_ context.Context, key string, _ uuid.UUID, amount money.Amount) error {
+func (b *bank) Payout(_ context.Context, r pay.Remittance) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.paid[key] != 0 {
-		b.accuse("%s a second time", key)
+	if b.paid[r.Key] != 0 {
+		b.accuse("%s a second time", r.Key)
 	}
-	b.paid[key] = amount
-	b.cash -= amount
+	b.paid[r.Key] = r.Amount
+	b.cash -= r.Amount
 	return nil
 }
 

@@ -165,7 +165,7 @@ func (m *lifeModel) refund() {
 		if err != nil || !granted {
 			return err
 		}
-		return m.w.h.Client.Dispatch(tx, pay.Refund(o.ID), notify.Rider(o.ID, notify.Refunded))
+		return m.w.h.Client.Dispatch(tx, pay.Refund(o.ID), notify.About(o.ID, notify.Refunded))
 	}), code)
 	o.refunded = o.refunded || code == ""
 }

@@ -2,6 +2,7 @@ package order
 
 import (
 	"github.com/spotpool/spotpool/internal/db"
+	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/notify"
 )
@@ -33,11 +34,9 @@ func (s *Service) Moved(tx *db.Tx, m match.Move) error {
 	if err != nil || o.Status != Confirmed {
 		return err
 	}
-	if err := s.queue.Dispatch(tx, notify.MovedFrom(m.From, o.ID, o.Rematches)); err != nil {
-		return err
-	}
+	tell := []jobs.Job{notify.MovedFrom(m.From, o.ID, o.Rematches)}
 	if m.PickupAt.Before(m.WasAt) { // a reminder that comes too soon puts itself off
-		return s.remindLater(tx, o)
+		tell = append(tell, s.reminder(o)...)
 	}
-	return nil
+	return s.queue.Dispatch(tx, tell...)
 }

@@ -60,7 +60,7 @@ func TestStatusSets(t *testing.T) {
 }
 
 func TestFulfilReadsAsASentence(t *testing.T) {
-	const want = "match:find_trip → pay:hold → order:confirm → (notify:send | notify:send | notify:send), or else order:give_up"
+	const want = "match:find_trip → pay:hold → order:confirm, or else order:give_up"
 	if got := Fulfil(uuid.New(), noon).String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -79,7 +79,7 @@ func TestTags(t *testing.T) {
 	id, lost := uuid.New(), uuid.New()
 	order, both := []string{"order:" + id.String()}, []string{"order:" + id.String(), "trip:" + lost.String()}
 	for _, c := range []struct{ got, want []string }{
-		{confirmKind.Tags(orderArgs{id}), order}, {giveUpKind.Tags(orderArgs{id}), order}, {rematchKind.Tags(rematchArgs{id, lost}), both},
+		{confirmKind.Tags(orderArgs{id}), order}, {giveUpKind.Tags(orderArgs{id}), order}, {rematchKind.Tags(rematchArgs{id, lost, true}), both},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("tags %v, want %v", c.got, c.want)

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/rating"
+	"github.com/spotpool/spotpool/internal/trip"
 )
 
 // What matching, notices and ratings ask of orders: match.Orders, notify.Rides and
@@ -57,27 +59,61 @@ func (s *Service) Waiting(ctx context.Context, near geo.Box, limit int) ([]match
 	return requests, err
 }
 
-// Ride returns who is concerned by an order and what there is to say about it.
+// Ride returns who is concerned by an order and what there is to say about it, or ErrNotFound.
 func (s *Service) Ride(ctx context.Context, id uuid.UUID) (notify.Ride, error) {
-	o, err := get(s.db.Read(ctx), id)
+	rides, err := s.Rides(ctx, id)
 	if err != nil {
 		return notify.Ride{}, err
 	}
-	ride := notify.Ride{
-		OrderID: o.ID, RiderID: o.RiderID,
-		Seated: o.Seated(), Aboard: o.Status == Riding, Round: o.Rematches, Fee: o.Fee,
+	if len(rides) == 0 {
+		return notify.Ride{}, ErrNotFound
+	}
+	return rides[0], nil
+}
+
+// Rides is Ride for several orders, each trip read once; orders that do not exist are
+// left out.
+func (s *Service) Rides(ctx context.Context, ids ...uuid.UUID) ([]notify.Ride, error) {
+	var rows []row
+	if err := s.db.Read(ctx).Where("id IN ?", ids).Order("id").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	var on []uuid.UUID
+	for _, r := range rows {
+		if r.TripID.Valid && !slices.Contains(on, r.TripID.UUID) {
+			on = append(on, r.TripID.UUID)
+		}
+	}
+	trips, err := s.trips.Load(ctx, on...)
+	if err != nil {
+		return nil, err
+	}
+	rides := make([]notify.Ride, len(rows))
+	for i, r := range rows {
+		o := r.order()
+		rides[i] = o.ride()
+		if n := slices.IndexFunc(trips, func(t trip.Trip) bool { return t.ID == o.TripID.UUID }); n >= 0 {
+			o.rideOn(trips[n], &rides[i])
+		}
+	}
+	return rides, nil
+}
+
+// ride returns what there is to say about an order without its trip.
+func (o Order) ride() notify.Ride {
+	return notify.Ride{
+		OrderID: o.ID, RiderID: o.RiderID, Aboard: o.Status == Riding, Arrived: o.Status == Completed,
+		Over: o.Status == Cancelled || o.Status == Expired, Round: o.Rematches, Fee: o.Fee,
 		Origin: o.Origin.Name, Dest: o.Dest.Name,
 	}
-	if !o.TripID.Valid {
-		return ride, nil
-	}
-	t, err := s.trips.Get(ctx, o.TripID.UUID)
-	if err != nil {
-		return notify.Ride{}, err
-	}
+}
+
+// rideOn adds what there is to say about it on its trip.
+func (o Order) rideOn(t trip.Trip, r *notify.Ride) {
 	o.retime(t.Plan)
-	ride.DriverID, ride.PickupAt, ride.ArriveAt = t.DriverID, *o.PickupAt, *o.DropoffAt
-	return ride, nil
+	r.TripID, r.DriverID, r.PickupAt, r.ArriveAt = t.ID, t.DriverID, *o.PickupAt, *o.DropoffAt
+	r.Seated = o.Seated() && t.Status != trip.Cancelled
+	r.Shared = slices.ContainsFunc(t.Plan, func(s trip.Stop) bool { return s.OrderID != o.ID })
 }
 
 // Sharing returns the riders of the orders that share a car with the one named.
@@ -101,11 +137,8 @@ func (s *Service) Departure(ctx context.Context, id uuid.UUID) (notify.Departure
 // for a pickup, of up to limit orders after the one named, and the last of those
 // orders; Nil when there are no more.
 func (s *Service) Upcoming(ctx context.Context, in notify.Area, after uuid.UUID, limit int) (riders []uuid.UUID, last uuid.UUID, err error) {
-	now, box := s.clock.Now(), geo.Around(float64(in.Radius), in.Point)
 	var rows []row
-	err = s.db.Read(ctx).Select("id, rider_id, origin_lat, origin_lng").Where("id > ?", after).
-		Where("(status = ? AND match_until > ?) OR (status IN ? AND pickup_at > ?)", Matching, now, []Status{Matched, Confirmed}, now).
-		Where("origin_lat BETWEEN ? AND ? AND origin_lng BETWEEN ? AND ?", box.MinLat, box.MaxLat, box.MinLng, box.MaxLng).
+	err = s.upcoming(ctx, in).Select("id, rider_id, origin_lat, origin_lng").Where("id > ?", after).
 		Order("id").Limit(limit).Find(&rows).Error
 	for _, r := range rows {
 		if in.Holds(r.Origin.Point) && !slices.Contains(riders, r.RiderID) {
@@ -130,4 +163,19 @@ func (s *Service) Ridden(tx *db.Tx, id uuid.UUID) (rating.Ride, error) {
 		ride.Over = o.DropoffAt
 	}
 	return ride, err
+}
+
+// UpcomingCount returns how many orders Upcoming looks at in all: those that start in the
+// square around an area.
+func (s *Service) UpcomingCount(ctx context.Context, in notify.Area) (int, error) {
+	var n int64
+	err := s.upcoming(ctx, in).Model(&row{}).Count(&n).Error
+	return int(n), err
+}
+
+func (s *Service) upcoming(ctx context.Context, in notify.Area) *gorm.DB {
+	now, box := s.clock.Now(), geo.Around(float64(in.Radius), in.Point)
+	return s.db.Read(ctx).
+		Where("(status = ? AND match_until > ?) OR (status IN ? AND pickup_at > ?)", Matching, now, []Status{Matched, Confirmed}, now).
+		Where("origin_lat BETWEEN ? AND ? AND origin_lng BETWEEN ? AND ?", box.MinLat, box.MaxLat, box.MinLng, box.MaxLng)
 }

@@ -2,6 +2,7 @@ package order
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/spotpool/spotpool/internal/geo"
 	"github.com/spotpool/spotpool/internal/match"
 	"github.com/spotpool/spotpool/internal/notify"
+	"github.com/spotpool/spotpool/internal/trip"
 )
 
 func TestRequest(t *testing.T) {
@@ -117,8 +119,8 @@ func TestRide(t *testing.T) {
 	w.seat(gone, ride, at(15), at(35))
 	w.cancelled(gone)
 	want := notify.Ride{
-		OrderID: o.ID, RiderID: rider, DriverID: ride.DriverID,
-		PickupAt: at(15), ArriveAt: at(35), Seated: true, Origin: "a place", Dest: "a place",
+		OrderID: o.ID, RiderID: rider, TripID: ride.ID, DriverID: ride.DriverID,
+		PickupAt: at(15), ArriveAt: at(35), Seated: true, Shared: true, Origin: "a place", Dest: "a place",
 	}
 	if got, err := w.Ride(t.Context(), o.ID); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
@@ -128,6 +130,39 @@ func TestRide(t *testing.T) {
 	}
 	if _, err := w.Ride(t.Context(), uuid.New()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such order: %v", err)
+	}
+}
+
+// What a ride says of where it stands decides whether there is news of it.
+func TestRides(t *testing.T) {
+	w := newWorld(t)
+	ride, off := w.offered(8), w.offered(8)
+	seat := func(on trip.Trip) Order {
+		o := w.placed(w.person(), aWish())
+		w.seat(o, on, at(15), at(35))
+		return o
+	}
+	waits, rides, driven, gone, called := w.placed(w.person(), aWish()), seat(ride), seat(ride), seat(ride), seat(off)
+	w.exec("UPDATE orders SET status = ? WHERE id = ?", Riding, rides.ID)
+	w.exec("UPDATE orders SET status = ? WHERE id = ?", Completed, driven.ID)
+	w.cancelled(gone)
+	if _, err := w.cancelTrip(off.ID, off.DriverID); err != nil {
+		t.Fatal(err)
+	}
+	type state struct{ on, Seated, Aboard, Arrived, Over, Shared bool }
+	want := map[uuid.UUID]state{
+		waits.ID: {}, rides.ID: {true, true, true, false, false, true}, driven.ID: {true, false, false, true, false, true},
+		gone.ID: {true, false, false, false, true, true}, called.ID: {on: true},
+	}
+	ids := append(slices.Collect(maps.Keys(want)), uuid.New())
+	found, err := w.Rides(t.Context(), ids...)
+	if err != nil || len(found) != len(want) {
+		t.Errorf("found %d, %v", len(found), err)
+	}
+	for _, r := range found {
+		if got := (state{r.TripID != uuid.Nil, r.Seated, r.Aboard, r.Arrived, r.Over, r.Shared}); got != want[r.OrderID] {
+			t.Errorf("%+v, want %+v", r, want[r.OrderID])
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 type rematchArgs struct {
 	OrderID uuid.UUID `json:"order_id"`
-	TripID  uuid.UUID `json:"trip_id"` // that it has lost
+	TripID  uuid.UUID `json:"trip_id"`        // that it has lost
+	Told    bool      `json:"told,omitempty"` // whether who called it off has its riders told; earlier versions had not
 }
 
 // However often a trip is called off, an order is taken off it once.
@@ -32,7 +33,7 @@ var rematchKind = jobs.Kind[rematchArgs]{
 
 // Rematch returns the job that takes an order off a trip that was called off and
 // has another one found for it. Its fare stays held meanwhile.
-func Rematch(id, lost uuid.UUID) jobs.Job { return rematchKind.New(rematchArgs{id, lost}) }
+func Rematch(id, lost uuid.UUID) jobs.Job { return rematchKind.New(rematchArgs{id, lost, true}) }
 
 // CancelTrip calls off a trip in the caller's transaction and has other trips found
 // for its orders. driver is who asks, Nil for an operator. It fails as
@@ -67,7 +68,10 @@ func (s *Service) rematch(ctx context.Context, a *jobs.Attempt, args rematchArgs
 		case o.Status != Confirmed:
 			return jobs.Skip("the order is " + string(o.Status))
 		}
-		return s.searchAgain(tx, o)
+		if err := s.searchAgain(tx, o); err != nil || args.Told {
+			return err
+		}
+		return notify.TripEvent{Trip: args.TripID, Event: notify.Rematching, Orders: []uuid.UUID{o.ID}}.Tell(tx, s.queue)
 	})
 }
 
@@ -86,8 +90,6 @@ func (s *Service) searchAgain(tx *db.Tx, o Order) error {
 	if _, err := s.trips.RemoveOrder(tx, o.TripID.UUID, o.ID); err != nil {
 		return err
 	}
-	if _, err := s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, until)); err != nil {
-		return err
-	}
-	return s.queue.Dispatch(tx, notify.Rider(o.ID, notify.Rematching))
+	_, err = s.queue.Start(tx, jobs.Subject{Kind: "order", ID: o.ID}, Fulfil(o.ID, until))
+	return err
 }

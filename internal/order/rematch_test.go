@@ -217,3 +217,15 @@ func TestARiderIsRemindedBeforeThePickup(t *testing.T) {
 	jobstest.AssertDispatched(t, w.h, notify.Remind(later.ID).In(wait))
 	jobstest.AssertKindCount(t, w.h, "notify:remind", 1)
 }
+
+// A trip was called off by an earlier version, whose rematch tells the rider.
+func TestARematchOfAnEarlierVersion(t *testing.T) {
+	w := newWorld(t)
+	o, ride := w.confirmed()
+	w.exec("UPDATE trips SET status = ? WHERE id = ?", trip.Cancelled, ride.ID)
+	w.h.Dispatch(rematchKind.New(rematchArgs{OrderID: o.ID, TripID: ride.ID}))
+	w.h.Await("the rider to be told", func() bool { return slices.Contains(w.inbox(o.RiderID), notify.Rematching) })
+	if now := w.get(o.ID); now.Status != Matching {
+		t.Errorf("it is %s", now.Status)
+	}
+}

@@ -27,6 +27,7 @@ type Queue interface {
 // Trips is what an order needs of trips.
 type Trips interface {
 	Get(ctx context.Context, id uuid.UUID) (trip.Trip, error)
+	Load(ctx context.Context, ids ...uuid.UUID) ([]trip.Trip, error)
 	Plans(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]trip.Plan, error)
 	Status(tx *db.Tx, id uuid.UUID) (trip.Status, error)
 	RemoveOrder(tx *db.Tx, tripID, orderID uuid.UUID) (freed bool, err error)

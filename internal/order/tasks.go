@@ -61,7 +61,7 @@ func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) 
 		if err != nil {
 			return err
 		}
-		return s.remindLater(tx, o)
+		return s.queue.Dispatch(tx, append(s.reminder(o), notify.About(o.ID, notify.Matched))...)
 	})
 	if errors.Is(err, errMoved) {
 		return jobs.Fail(err) // cancelled meanwhile: the catch chain takes over
@@ -69,14 +69,14 @@ func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) 
 	return err
 }
 
-// remindLater has the rider reminded before the pickup, unless it is so near that
-// the notice of the confirmation, or of the change, will do.
-func (s *Service) remindLater(tx *db.Tx, o Order) error {
+// reminder is the job that reminds the rider before the pickup, none where that is so
+// near that the notice of the confirmation, or of the change, will do.
+func (s *Service) reminder(o Order) []jobs.Job {
 	wait := o.PickupAt.Sub(s.clock.Now()) - notify.RemindBefore
 	if wait <= 0 {
 		return nil
 	}
-	return s.queue.Dispatch(tx, notify.Remind(o.ID).In(wait))
+	return []jobs.Job{notify.Remind(o.ID).In(wait)}
 }
 
 func (s *Service) giveUp(ctx context.Context, a *jobs.Attempt, args orderArgs) error {
@@ -142,7 +142,7 @@ func farewell(o Order) []jobs.Job {
 	case o.Reason == pay.ErrDeclined.Code:
 		event = notify.Declined
 	}
-	rest := []jobs.Job{pay.Void(o.ID), notify.Rider(o.ID, event), notify.Driver(o.ID, notify.Cancelled)}
+	rest := []jobs.Job{pay.Void(o.ID), notify.About(o.ID, event)}
 	if o.Fee > 0 {
 		return rest[1:]
 	}

@@ -247,7 +247,7 @@ func TestFarewell(t *testing.T) {
 		{Cancelled, "failed", notify.Cancelled},
 	} {
 		got := farewell(Order{ID: id, Status: c.status, Reason: c.reason})
-		if len(got) != 3 || got[0].Kind() != "pay:void" || !same(got[1], notify.Rider(id, c.event)) || !same(got[2], notify.Driver(id, notify.Cancelled)) {
+		if len(got) != 2 || got[0].Kind() != "pay:void" || !same(got[1], notify.About(id, c.event)) {
 			t.Errorf("%s for %s: %v", c.status, c.reason, got)
 		}
 	}
@@ -257,7 +257,7 @@ func TestFarewell(t *testing.T) {
 func TestFarewellAtACost(t *testing.T) {
 	id := uuid.New()
 	got := farewell(Order{ID: id, Status: Cancelled, Reason: ReasonRider, Fee: 100})
-	if len(got) != 2 || !same(got[0], notify.Rider(id, notify.Cancelled)) || !same(got[1], notify.Driver(id, notify.Cancelled)) {
+	if len(got) != 1 || !same(got[0], notify.About(id, notify.Cancelled)) {
 		t.Errorf("%v", got)
 	}
 }

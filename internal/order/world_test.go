@@ -18,7 +18,6 @@ import (
 	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/jobs/jobstest"
 	"github.com/spotpool/spotpool/internal/match"
-	"github.com/spotpool/spotpool/internal/money"
 	"github.com/spotpool/spotpool/internal/notify"
 	"github.com/spotpool/spotpool/internal/pay"
 	"github.com/spotpool/spotpool/internal/rating"
@@ -104,7 +103,7 @@ func (w *world) build(how match.Live, at pay.Gateway, server redis.UniversalClie
 		Locks: jobs.NewLocker(server), Live: how, Clock: w.clock, Log: quiet,
 	})
 	w.notices = notify.New(notify.Deps{
-		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, Hub: notify.NewHub(server, quiet), Clock: w.clock, Zone: time.UTC,
+		DB: w.h.DB, Jobs: w.h.Client, Rides: w.Service, Statements: w.payments, People: everyone{}, Hub: notify.NewHub(server, quiet), Clock: w.clock, Zone: time.UTC,
 	})
 	for _, register := range []func(*jobs.Registry){matcher.Register, w.payments.Register, w.Register, w.ratings.Register, w.notices.Register, w.trips.Register} {
 		register(w.h.Registry)
@@ -334,7 +333,7 @@ func (w *world) audit(t require) {
 	for _, rule := range []func(context.Context) ([]string, error){
 		w.SeatsAgree, w.PaymentsAgree, w.trips.Oversold, w.trips.PlanOrder, w.ChargedOnce, w.TripsSettled,
 		w.payments.LedgerBalances, w.payments.LedgerAgrees, w.payments.DoubleHolds, w.payments.NoneAboveHold, w.payments.MoneyStuck,
-		w.ratings.RatingsAgree, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
+		w.ratings.RatingsAgree, w.notices.ToldTwice, w.h.Client.StuckFlows, w.h.Client.BatchCounts,
 	} {
 		if lines, err := rule(context.Background()); len(lines) > 0 || err != nil {
 			t.Fatalf("audit: %v, %v", lines, err)
@@ -352,6 +351,17 @@ func (riders) Lock(tx *db.Tx, id uuid.UUID) error {
 		err = errors.New("no such rider")
 	}
 	return err
+}
+
+// everyone has a number.
+type everyone struct{}
+
+func (everyone) Contacts(_ context.Context, users ...uuid.UUID) (map[uuid.UUID]notify.Contact, error) {
+	found := map[uuid.UUID]notify.Contact{}
+	for _, user := range users {
+		found[user] = notify.Contact{Phone: "+86 " + user.String()}
+	}
+	return found, nil
 }
 
 // live counts what was published.
@@ -381,7 +391,7 @@ type gateway struct {
 	voids    atomic.Int32
 }
 
-func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (string, error) {
+func (g *gateway) Hold(ctx context.Context, r pay.Reservation) (string, error) {
 	if g.meets != nil {
 		goOn := make(chan struct{})
 		g.meets <- goOn
@@ -391,10 +401,10 @@ func (g *gateway) Hold(ctx context.Context, key string, amount money.Amount) (st
 		return "", pay.ErrDeclined
 	}
 	g.holds.Add(1)
-	return g.Sandbox.Hold(ctx, key, amount)
+	return g.Sandbox.Hold(ctx, r)
 }
 
-func (g *gateway) Void(ctx context.Context, key, ref string) error {
+func (g *gateway) Void(ctx context.Context, key string, r pay.Reservation, ref string) error {
 	g.voids.Add(1)
-	return g.Sandbox.Void(ctx, key, ref)
+	return g.Sandbox.Void(ctx, key, r, ref)
 }

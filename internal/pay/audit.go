@@ -100,12 +100,13 @@ func (s *Service) misposted(ctx context.Context) ([]string, error) {
 	}
 	return sentences(s.db.Read(ctx).Raw(`SELECT * FROM (
 		SELECT p.order_id, p.status, p.amount, p.charged, COALESCE(h.amount, 0) AS held,
-			COALESCE(v.amount, 0) + COALESCE(c.amount, 0) + COALESCE(d.amount, 0) AS back,
+			COALESCE(v.amount, 0) + COALESCE(c.amount, 0) + COALESCE(d.amount, 0) + COALESCE(l.amount, 0) AS back,
 			COALESCE(cash.amount, 0) AS taken, COALESCE(debt.amount, 0) + COALESCE(paid.amount, 0) AS owed,
 			COALESCE(g.amount, 0) AS given
 		FROM payments p
 		LEFT JOIN ledger_entries h ON h.posting = CONCAT('hold:', p.order_id) AND h.account = 'gateway:holds'
 		LEFT JOIN ledger_entries v ON v.posting = CONCAT('void:', p.order_id) AND v.account = 'gateway:holds'
+		LEFT JOIN ledger_entries l ON l.posting = CONCAT('lapse:', p.order_id) AND l.account = 'gateway:holds'
 		LEFT JOIN ledger_entries c ON c.posting = CONCAT('capture:', p.order_id) AND c.account = 'gateway:holds'
 		LEFT JOIN ledger_entries d ON d.posting = CONCAT('debt:', p.order_id) AND d.account = 'gateway:holds'
 		LEFT JOIN ledger_entries cash ON cash.posting = CONCAT('capture:', p.order_id) AND cash.account = 'gateway:cash'
@@ -155,7 +156,8 @@ func (s *Service) strayed(ctx context.Context) ([]string, error) {
 	err := s.db.Read(ctx).Raw(`
 		SELECT (SELECT COUNT(DISTINCT posting) FROM ledger_entries) AS posted,
 		       (SELECT COALESCE(SUM(CASE status WHEN 'none' THEN 0 WHEN 'held' THEN 1 WHEN 'refunding' THEN 3 WHEN 'refunded' THEN 4 ELSE 2 END
-		          + CASE WHEN owed_at IS NOT NULL AND status <> 'owed' THEN 1 ELSE 0 END), 0) FROM payments)
+		          + CASE WHEN owed_at IS NOT NULL AND status <> 'owed' THEN 1 ELSE 0 END
+		          + CASE WHEN lapsed_at IS NOT NULL AND status <> 'lapsed' THEN 1 ELSE 0 END), 0) FROM payments)
 		     + (SELECT COUNT(*) + COUNT(paid_at) FROM settlements) AS due`).Scan(&n).Error
 	if err != nil || n.Posted == n.Due {
 		return nil, err

@@ -31,7 +31,7 @@ func startEngine(t *testing.T, gateway Gateway) *engine {
 	h := jobstest.New(t)
 	e := &engine{queue: h, rides: &rides{}, said: &lines{}}
 	e.Service = New(Deps{
-		DB: h.DB, Gateway: gateway, Rides: e.rides, Locks: jobs.NewLocker(h.System.Redis()), Clock: clock.System{}, Zone: time.UTC, FeePercent: 20,
+		DB: h.DB, Queue: h.Client, Gateway: gateway, Rides: e.rides, Locks: jobs.NewLocker(h.System.Redis()), Clock: clock.System{}, Zone: time.UTC, FeePercent: 20,
 		Log: slog.New(slog.NewTextHandler(e.said, nil)),
 	})
 	e.Register(h.Registry)

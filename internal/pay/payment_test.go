@@ -20,9 +20,9 @@ import (
 )
 
 func TestTransitions(t *testing.T) {
-	all := []Status{None, Held, Captured, Owed, Voided, Refunding, Refunded}
+	all := []Status{None, Held, Captured, Owed, Voided, Lapsed, Refunding, Refunded}
 	allowed := map[[2]Status]bool{
-		{None, Held}: true, {Held, Captured}: true, {Held, Owed}: true, {Held, Voided}: true,
+		{None, Held}: true, {Held, Captured}: true, {Held, Owed}: true, {Held, Voided}: true, {Held, Lapsed}: true, {Lapsed, Owed}: true,
 		{Owed, Captured}: true, {Captured, Refunding}: true, {Refunding, Refunded}: true,
 	}
 	for _, from := range all {
@@ -101,8 +101,8 @@ func TestSandboxAnswersAKeyAlike(t *testing.T) {
 	declined := 0
 	for i := range keys {
 		key := fmt.Sprintf("hold:%s", uuid.NewSHA1(uuid.Nil, []byte{byte(i), byte(i >> 8)}))
-		first, err := Sandbox{DeclinePercent: percent}.Hold(t.Context(), key, 1)
-		again, errAgain := Sandbox{DeclinePercent: percent}.Hold(t.Context(), key, 1)
+		first, err := Sandbox{DeclinePercent: percent}.Hold(t.Context(), Reservation{Key: key, Amount: 1})
+		again, errAgain := Sandbox{DeclinePercent: percent}.Hold(t.Context(), Reservation{Key: key, Amount: 1})
 		if first != again || !errors.Is(errAgain, err) {
 			t.Fatalf("%s: %q %v, then %q %v", key, first, err, again, errAgain)
 		}
@@ -117,15 +117,15 @@ func TestSandboxAnswersAKeyAlike(t *testing.T) {
 
 func TestSandboxOutageAndPatience(t *testing.T) {
 	down := Sandbox{Mishaps: mishap.New(1, 100, 0)}
-	if _, err := down.Hold(t.Context(), "k", 1); fault.KindOf(err) != fault.Unavailable {
+	if _, err := down.Hold(t.Context(), Reservation{Key: "k", Amount: 1}); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("hold in an outage: %v", err)
 	}
-	if err := down.Void(t.Context(), "k", "r"); fault.KindOf(err) != fault.Unavailable {
+	if err := down.Void(t.Context(), "k", Reservation{}, "r"); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("void in an outage: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := (Sandbox{Latency: time.Hour}).Hold(ctx, "k", 1); !errors.Is(err, context.Canceled) {
+	if _, err := (Sandbox{Latency: time.Hour}).Hold(ctx, Reservation{Key: "k", Amount: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a call that nobody waits for: %v", err)
 	}
 }

@@ -78,7 +78,7 @@ func (s *Service) refund(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 		return final(ErrClosed)
 	}
 	if err := s.gateway.Refund(ctx, refundPosting(p.OrderID), p.HoldRef, p.Charged); err != nil {
-		return final(err)
+		return s.undecided(ctx, err, refundPosting(p.OrderID), p.OrderID, noLimit)
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return s.refunded(tx, p) })
 }

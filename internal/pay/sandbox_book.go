@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,23 +48,23 @@ const (
 	opPayout  = "payout"
 )
 
-// sandboxRef begins the sandbox's names for holds.
-const sandboxRef = "sandbox:"
-
 func (b *Book) hold(ctx context.Context, key string, amount money.Amount) error {
 	return b.enter(ctx, line{Op: opHold, Name: key, Hold: key, Amount: amount}, func(about) bool { return true })
 }
 
 // void enters a release, also of what was never held, so that a hold which comes
-// later is refused. What was captured is not held any more.
+// later is refused. It returns ErrClosed for what was captured.
 func (b *Book) void(ctx context.Context, key string) error {
 	if b == nil {
 		return nil
 	}
 	return b.db.Tx(ctx, func(tx *db.Tx) error {
 		a, err := b.about(tx, key)
-		if err != nil || a.taken() > 0 {
+		if err != nil {
 			return err
+		}
+		if a.taken() > 0 {
+			return ErrClosed
 		}
 		l := line{Op: opVoid, Name: key, Hold: key, Amount: a.held()}
 		if again, err := b.repeated(tx, l); err != nil || again {
@@ -75,13 +74,13 @@ func (b *Book) void(ctx context.Context, key string) error {
 	})
 }
 
-func (b *Book) capture(ctx context.Context, key, ref string, amount money.Amount) error {
-	return b.enter(ctx, line{Op: opCapture, Name: key, Hold: strings.TrimPrefix(ref, sandboxRef), Amount: amount},
+func (b *Book) capture(ctx context.Context, key, hold string, amount money.Amount) error {
+	return b.enter(ctx, line{Op: opCapture, Name: key, Hold: hold, Amount: amount},
 		func(a about) bool { return a.taken() == 0 && amount <= a.held() })
 }
 
-func (b *Book) refund(ctx context.Context, key, ref string, amount money.Amount) error {
-	return b.enter(ctx, line{Op: opRefund, Name: key, Hold: strings.TrimPrefix(ref, sandboxRef), Amount: amount},
+func (b *Book) refund(ctx context.Context, key, hold string, amount money.Amount) error {
+	return b.enter(ctx, line{Op: opRefund, Name: key, Hold: hold, Amount: amount},
 		func(a about) bool { return amount <= a.taken()-a.sum(opRefund) })
 }
 

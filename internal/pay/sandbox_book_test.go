@@ -3,6 +3,7 @@ package pay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -40,13 +41,16 @@ func (b *Book) lines(t *testing.T, op string) (n int, sum money.Amount, calls in
 
 func TestTheSandboxHoldsItsCallersToTheirKeys(t *testing.T) {
 	g, _ := withBook(t)
-	hold := func(key string, amount money.Amount) error { _, err := g.Hold(t.Context(), key, amount); return err }
-	void := func(key string) error { return g.Void(t.Context(), key, "") }
+	hold := func(key string, amount money.Amount) error {
+		_, err := g.Hold(t.Context(), Reservation{Key: key, Amount: amount})
+		return err
+	}
+	void := func(key string) error { return g.Void(t.Context(), "", Reservation{Key: key}, "") }
 	capture := func(key, hold string, amount money.Amount) error {
-		return g.Capture(t.Context(), key, sandboxRef+hold, amount)
+		return g.Capture(t.Context(), key, fmt.Sprintf(sandboxRef, 10_000, hold), amount)
 	}
 	refund := func(key, hold string, amount money.Amount) error {
-		return g.Refund(t.Context(), key, sandboxRef+hold, amount)
+		return g.Refund(t.Context(), key, fmt.Sprintf(sandboxRef, 10_000, hold), amount)
 	}
 	changed := errors.New("another amount")
 	for i, step := range []struct {
@@ -61,7 +65,7 @@ func TestTheSandboxHoldsItsCallersToTheirKeys(t *testing.T) {
 		{"capture", capture("c1", "h1", 400), nil},
 		{"the same capture", capture("c1", "h1", 400), nil},
 		{"a second capture of the hold", capture("c2", "h1", 10), ErrDeclined},
-		{"what is captured is not held", void("h1"), nil},
+		{"what is captured is not held", void("h1"), ErrClosed},
 		{"more than was taken", refund("r1", "h1", 401), ErrDeclined},
 		{"refund", refund("r1", "h1", 400), nil},
 		{"the same refund", refund("r1", "h1", 400), nil},
@@ -74,8 +78,8 @@ func TestTheSandboxHoldsItsCallersToTheirKeys(t *testing.T) {
 		{"a hold after its release", hold("h4", 700), ErrDeclined},
 		{"release of nothing", void("h5"), nil},
 		{"a hold that was under way meanwhile", hold("h5", 800), ErrDeclined},
-		{"payout", g.Payout(t.Context(), "p1", uuid.Nil, 320), nil},
-		{"the same payout", g.Payout(t.Context(), "p1", uuid.Nil, 320), nil},
+		{"payout", g.Payout(t.Context(), Remittance{Key: "p1", Amount: 320}), nil},
+		{"the same payout", g.Payout(t.Context(), Remittance{Key: "p1", Amount: 320}), nil},
 	} {
 		if step.want == changed {
 			if step.err == nil || errors.Is(step.err, ErrDeclined) {
@@ -101,17 +105,18 @@ func TestTheSandboxDecidesRaces(t *testing.T) {
 	g, _ := withBook(t)
 	for range 20 {
 		key := uuid.NewString()
-		if _, err := g.Hold(t.Context(), key, 500); err != nil {
+		ref, err := g.Hold(t.Context(), Reservation{Key: key, Amount: 500})
+		if err != nil {
 			t.Fatal(err)
 		}
 		var all sync.WaitGroup
 		for _, do := range []func(ctx context.Context) error{
-			func(ctx context.Context) error { return g.Capture(ctx, "a "+key, sandboxRef+key, 400) },
-			func(ctx context.Context) error { return g.Capture(ctx, "b "+key, sandboxRef+key, 300) },
-			func(ctx context.Context) error { return g.Void(ctx, key, "") },
+			func(ctx context.Context) error { return g.Capture(ctx, "a "+key, ref, 400) },
+			func(ctx context.Context) error { return g.Capture(ctx, "b "+key, ref, 300) },
+			func(ctx context.Context) error { return g.Void(ctx, "", Reservation{Key: key}, ref) },
 		} {
 			all.Go(func() {
-				if err := do(t.Context()); err != nil && !errors.Is(err, ErrDeclined) {
+				if err := do(t.Context()); err != nil && !errors.Is(err, ErrDeclined) && !errors.Is(err, ErrClosed) {
 					t.Error(err)
 				}
 			})

@@ -21,10 +21,18 @@ type Rides interface {
 	Driven(ctx context.Context, driver uuid.UUID, from, until time.Time) (trips int, orders []uuid.UUID, err error)
 }
 
+// Queue starts jobs and wakes those that wait; *jobs.Client is one.
+type Queue interface {
+	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
+	WakeIn(tx *db.Tx, subjects ...uuid.UUID) (int, error)
+}
+
 // Deps is what a Service works with.
 type Deps struct {
 	DB      *db.DB
+	Queue   Queue
 	Gateway Gateway
+	Hooks   map[string]Hook // by the name under which their webhooks come in
 	Rides   Rides
 	Locks   *jobs.Locker
 	Clock   clock.Clock
@@ -38,7 +46,9 @@ type Deps struct {
 // Service keeps payments, settlements and drivers' statements. Its methods may be called concurrently.
 type Service struct {
 	db      *db.DB
+	queue   Queue
 	gateway Gateway
+	hooks   map[string]Hook
 	rides   Rides
 	locks   *jobs.Locker
 	clock   clock.Clock
@@ -50,7 +60,7 @@ type Service struct {
 
 // New returns a service.
 func New(d Deps) *Service {
-	return &Service{d.DB, d.Gateway, d.Rides, d.Locks, d.Clock, d.Zone, d.Log, d.FeePercent}
+	return &Service{d.DB, d.Queue, d.Gateway, d.Hooks, d.Rides, d.Locks, d.Clock, d.Zone, d.Log, d.FeePercent}
 }
 
 // Open writes the payment of a new order. Nothing is asked of the gateway yet.
@@ -60,8 +70,10 @@ func (s *Service) Open(tx *db.Tx, order, rider uuid.UUID, amount money.Amount) e
 		return fault.New(fault.Invalid, "amount_not_positive", "a payment of %s cannot be held", amount)
 	}
 	now := s.clock.Now()
-	return tx.Create(&Payment{OrderID: order, RiderID: rider, Amount: amount, Status: None,
-		CreatedAt: now, ChangedAt: now}).Error
+	// One statement: the payer is what the rider has named by now, or nothing.
+	return tx.Write(`INSERT INTO payments (order_id, rider_id, amount, status, hold_ref, created_at, changed_at, customer, method)
+		SELECT ?, ?, ?, ?, '', ?, ?, COALESCE(MAX(customer), ''), COALESCE(MAX(method), '') FROM payment_means WHERE user_id = ?`,
+		order, rider, amount, None, now, now, rider)
 }
 
 // Of returns the payments of the orders named, by order; an order without one is not in the map.

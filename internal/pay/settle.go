@@ -101,7 +101,7 @@ func (s *Service) capture(ctx context.Context, a *jobs.Attempt, args captureArgs
 		return final(ErrAboveHold)
 	}
 	if err := s.gateway.Capture(ctx, capturePosting(p.OrderID), p.HoldRef, args.Amount); err != nil {
-		return final(err)
+		return s.undecided(ctx, err, capturePosting(p.OrderID), args.Settlement, noLimit)
 	}
 	return a.DoneTogether(ctx, func(tx *db.Tx) error { return s.captured(tx, p, args) })
 }
@@ -140,7 +140,11 @@ func (s *Service) captureFailed(tx *db.Tx, f jobs.Failure, args captureArgs) err
 	tx.After(func() {
 		s.log.WarnContext(ctx, "a fare could not be taken and is owed", slog.String("order_id", args.Order.String()), slog.Any("err", f.Err))
 	})
-	return post(tx, debtPosting(p.OrderID), now, released(p), transfer{args.Amount, collected(args.Settlement), riderDebt(p.RiderID)})
+	moves := []transfer{{args.Amount, collected(args.Settlement), riderDebt(p.RiderID)}}
+	if p.Status == Held {
+		moves = append(moves, released(p))
+	}
+	return post(tx, debtPosting(p.OrderID), now, moves...)
 }
 
 // ignoreMissing lets a hook end whose row is gone.
@@ -204,8 +208,13 @@ func (s *Service) payout(ctx context.Context, a *jobs.Attempt, args settlementAr
 	case st.Share == 0:
 		return jobs.Skip("the driver has no share in it")
 	}
-	if err := s.gateway.Payout(ctx, payoutPosting(st.ID), st.DriverID, st.Share); err != nil {
-		return final(err)
+	to, err := s.Means(ctx, st.DriverID)
+	if err != nil {
+		return err
+	}
+	err = s.gateway.Payout(ctx, Remittance{Key: payoutPosting(st.ID), Driver: st.DriverID, Account: to.PayoutAccount, Amount: st.Share})
+	if err != nil {
+		return s.undecided(ctx, err, payoutPosting(st.ID), st.ID, noLimit)
 	}
 	return a.Done(ctx, func(tx *db.Tx) error { return s.paidOut(tx, st) })
 }

@@ -54,13 +54,13 @@ func (g *shaky) try(key string, do func() error) error {
 	return errOut
 }
 
-func (g *shaky) Hold(ctx context.Context, key string, amount money.Amount) (ref string, err error) {
-	err = g.try(key, func() error { ref, err = g.vault.Hold(ctx, key, amount); return err })
+func (g *shaky) Hold(ctx context.Context, r Reservation) (ref string, err error) {
+	err = g.try(r.Key, func() error { ref, err = g.vault.Hold(ctx, r); return err })
 	return ref, err
 }
 
-func (g *shaky) Void(ctx context.Context, key, ref string) error {
-	return g.vault.Void(ctx, key, ref)
+func (g *shaky) Void(ctx context.Context, key string, r Reservation, ref string) error {
+	return g.vault.Void(ctx, key, r, ref)
 }
 
 func (g *shaky) Capture(ctx context.Context, key, ref string, amount money.Amount) error {
@@ -77,19 +77,16 @@ func (g *shaky) Refund(ctx context.Context, key, ref string, amount money.Amount
 	return g.sends(key, func() error { return g.vault.Refund(ctx, key, ref, amount) })
 }
 
-func (g *shaky) Payout(ctx context.Context, key string, driver uuid.UUID, amount money.Amount) error {
-	return g.sends(key, func() error { return g.vault.Payout(ctx, key, driver, amount) })
+func (g *shaky) Payout(ctx context.Context, r Remittance) error {
+	return g.sends(r.Key, func() error { return g.vault.Payout(ctx, r) })
 }
 
 // Whatever the gateway answers, however often jobs are delivered and flows started:
 // the books agree with the gateway to the last fen, and nobody is charged twice.
 func TestTheBooksAgreeWithTheGateway(t *testing.T) {
 	h := jobstest.NewSync(t)
-	s := New(Deps{DB: h.DB, Clock: h.Clock, Zone: time.UTC, FeePercent: 20, Log: slog.New(slog.DiscardHandler)})
-	jobs.Handle(h.Registry, holdKind, s.hold)
-	jobs.Handle(h.Registry, voidKind, s.void)
-	jobs.Handle(h.Registry, refundKind, s.refund)
-	s.registerSettlements(h.Registry, func(next jobs.Handler) jobs.Handler { return next }) // outages are not throttled here
+	s := New(Deps{DB: h.DB, Queue: h.Client, Clock: h.Clock, Zone: time.UTC, FeePercent: 20, Log: slog.New(slog.DiscardHandler)})
+	s.register(h.Registry, func(next jobs.Handler) jobs.Handler { return next }) // outages are not throttled here
 	books := func(account string) (sum money.Amount) {
 		inTx(t, h.DB, func(tx *db.Tx) (err error) {
 			sum, err = balance(tx, account)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
@@ -47,19 +48,27 @@ func Hold(order uuid.UUID) jobs.Job { return holdKind.New(orderArgs{order}) }
 func Void(order uuid.UUID) jobs.Job { return voidKind.New(orderArgs{order}) }
 
 // Register attaches the handlers of this package's jobs.
-func (s *Service) Register(r *jobs.Registry) {
-	gateway := jobs.ThrottleExceptions(jobs.NewBreaker(s.clock, "payment gateway", gatewayErrors, gatewayPause))
+func (s *Service) Register(r *jobs.Registry) { s.register(r, gatewayBreaker(s.clock)) }
+
+func gatewayBreaker(c clock.Clock) jobs.Middleware {
+	return jobs.ThrottleExceptions(jobs.NewBreaker(c, "payment gateway", gatewayErrors, gatewayPause))
+}
+
+// register attaches the handlers, with the middleware around those that call the gateway.
+func (s *Service) register(r *jobs.Registry, gateway jobs.Middleware) {
 	jobs.Handle(r, holdKind, s.hold, gateway)
 	jobs.Handle(r, voidKind, s.void, gateway)
 	jobs.OnFailed(r, voidKind, s.voidFailed)
 	jobs.Handle(r, refundKind, s.refund, gateway)
 	s.registerSettlements(r, gateway)
 	s.registerStatements(r)
+	jobs.Handle(r, webhookKind, s.handleEvent)
+	jobs.Handle(r, pruneKind, s.prune)
 }
 
 // final makes an error that another attempt would meet again end the job.
 func final(err error) error {
-	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined, ErrAboveHold} {
+	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined, ErrAboveHold, ErrRefused} {
 		if errors.Is(err, settled) {
 			return jobs.Fail(err)
 		}
@@ -78,17 +87,19 @@ func (s *Service) hold(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if !p.Status.Can(Held) || p.ClosedAt != nil {
 		return final(ErrClosed)
 	}
-	ref, err := s.gateway.Hold(ctx, holdKey(p), p.Amount)
+	ref, err := s.gateway.Hold(ctx, reservation(p))
 	if err != nil {
-		return final(err)
+		return s.undecided(ctx, err, holdPosting(p.OrderID), p.OrderID, holdWithin)
 	}
 	return a.DoneTogether(ctx, func(tx *db.Tx) error { return s.held(tx, p, ref) })
 }
 
-// holdKey is the gateway's idempotency key. It is made from the order, not from
-// the job, so that an order is never held twice whatever jobs it has, and so
-// that a void can name a hold whose answer was lost when its worker died.
-func holdKey(p Payment) string { return holdPosting(p.OrderID) }
+// reservation is what is held for an order. Its key is made from the order, not from
+// the job, so that an order is never held twice whatever jobs it has, and so that a
+// void can name a hold whose answer was lost when its worker died.
+func reservation(p Payment) Reservation {
+	return Reservation{Key: holdPosting(p.OrderID), Amount: p.Amount, Payer: p.Payer, Since: p.CreatedAt}
+}
 
 func holdPosting(order uuid.UUID) string { return "hold:" + order.String() }
 
@@ -106,7 +117,7 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	if err != nil {
 		return final(err)
 	}
-	if p.Status == Voided {
+	if p.Status == Voided || p.Status == Lapsed {
 		return nil
 	}
 	if p.Status != None && !p.Status.Can(Voided) {
@@ -114,8 +125,8 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	}
 	// None does not prove that nothing is held: a worker may have died between
 	// the gateway's answer and the commit.
-	if err := s.gateway.Void(ctx, holdKey(p), p.HoldRef); err != nil {
-		return err
+	if err := s.gateway.Void(ctx, voidPosting(p.OrderID), reservation(p), p.HoldRef); err != nil {
+		return s.undecided(ctx, err, voidPosting(p.OrderID), p.OrderID, noLimit)
 	}
 	if p.Status != None {
 		return a.Done(ctx, func(tx *db.Tx) error { return s.voided(tx, p) })
@@ -134,8 +145,10 @@ func (s *Service) voided(tx *db.Tx, p Payment) error {
 	if err := change(tx, p, Voided, now, ""); err != nil {
 		return err
 	}
-	return post(tx, "void:"+p.OrderID.String(), now, released(p))
+	return post(tx, voidPosting(p.OrderID), now, released(p))
 }
+
+func voidPosting(order uuid.UUID) string { return "void:" + order.String() }
 
 // voidFailed marks a payment whose money may still be held although nobody tries
 // to release it any more: the audit finds it, and the log says so at once. A void

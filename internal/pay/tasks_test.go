@@ -40,17 +40,17 @@ func atFirst(err error) func(call int) error {
 	}
 }
 
-func (v *vault) Hold(_ context.Context, key string, amount money.Amount) (string, error) {
+func (v *vault) Hold(_ context.Context, r Reservation) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.held[key] = amount
-	return "ref " + key, v.reply()
+	v.held[r.Key] = r.Amount
+	return "ref " + r.Key, v.reply()
 }
 
-func (v *vault) Void(_ context.Context, key, _ string) error {
+func (v *vault) Void(_ context.Context, _ string, r Reservation, _ string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.held, key)
+	delete(v.held, r.Key)
 	return v.reply()
 }
 
@@ -70,8 +70,8 @@ func (v *vault) Refund(_ context.Context, key, _ string, amount money.Amount) er
 	return v.send(key, amount)
 }
 
-func (v *vault) Payout(_ context.Context, key string, _ uuid.UUID, amount money.Amount) error {
-	return v.send(key, amount)
+func (v *vault) Payout(_ context.Context, r Remittance) error {
+	return v.send(r.Key, r.Amount)
 }
 
 func (v *vault) send(key string, amount money.Amount) error {

@@ -42,10 +42,10 @@ func (s *Service) remind(ctx context.Context, a *jobs.Attempt, args orderArgs) e
 		rated := func(p Party) bool { return slices.ContainsFunc(given, func(r Rating) bool { return r.Party == p }) }
 		var asked []jobs.Job
 		if !rated(Rider) {
-			asked = append(asked, notify.Rider(args.Order, notify.Rate))
+			asked = append(asked, notify.To(notify.ToRider, args.Order, notify.Rate))
 		}
 		if !rated(Driver) {
-			asked = append(asked, notify.Driver(args.Order, notify.Rate))
+			asked = append(asked, notify.To(notify.ToDriver, args.Order, notify.Rate))
 		}
 		if len(asked) == 0 {
 			return jobs.Skip("both have rated")

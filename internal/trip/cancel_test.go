@@ -20,6 +20,19 @@ func (w *world) cancel(id, by uuid.UUID) (t Trip, err error) {
 	return t, err
 }
 
+// calledOff is how it is told that a trip was called off.
+const calledOff = "(notify:spread; catch notify:report; then notify:report; finally notify:close)"
+
+// toldOf fails the test unless people were told of an event of a trip so often.
+func (w *world) toldOf(e notify.TripEvent, times int) {
+	w.t.Helper()
+	if len(e.Orders) == 1 && e.Event != notify.Rematching {
+		jobstest.AssertDispatchedCount(w.t, w.asked, e.Job(), times)
+		return
+	}
+	w.asked.AssertBegun(w.t, e.Spread(), times)
+}
+
 func TestCancel(t *testing.T) {
 	for name, operator := range map[string]bool{"by its driver": false, "by an operator": true} {
 		t.Run(name, func(t *testing.T) {
@@ -40,14 +53,11 @@ func TestCancel(t *testing.T) {
 				stored.Version != 3 || got.Version != 3 || !stored.ChangedAt.Equal(at(1)) || !got.ChangedAt.Equal(at(1)) {
 				t.Errorf("cancelled %+v, %v; stored %+v", got, err, stored)
 			}
-			told := 0
-			if operator {
-				told = 1
-			}
 			if again, err := w.cancel(trip.ID, uuid.Nil); err != nil || again.Status != Cancelled || again.Version != 3 {
 				t.Errorf("a second time, by an operator: %+v, %v", again, err)
 			}
-			jobstest.AssertDispatchedCount(t, w.asked, notify.CancelledTrip(trip.ID), told)
+			w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Rematching, Orders: []uuid.UUID{order}, Driver: operator}, 1)
+			jobstest.AssertStartedCount(t, w.asked, calledOff, 1)
 			if again, err := w.cancel(trip.ID, by); err != nil || again.Status != Cancelled || again.Version != 3 {
 				t.Errorf("a second time: %+v, %v", again, err)
 			}

@@ -10,7 +10,6 @@ import (
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
-	"github.com/spotpool/spotpool/internal/jobs"
 	"github.com/spotpool/spotpool/internal/notify"
 )
 
@@ -75,7 +74,10 @@ func (s *Service) SetOut(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	if t.DepartAt.After(now) {
 		t.DepartAt = now
 	}
-	return s.goOn(tx, t, t.from(s.cfg.Travel, t.Origin.Point, now))
+	if t, err = s.goOn(tx, t, t.from(s.cfg.Travel, t.Origin.Point, now)); err != nil {
+		return t, err
+	}
+	return t, notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Pending()}.Tell(tx, s.queue)
 }
 
 // Act records what a driver did at the n-th stop of a plan, counted from one. The last
@@ -144,9 +146,10 @@ func (s *Service) Seen(ctx context.Context, id, driver uuid.UUID, where geo.Poin
 	if t.Status != Departed {
 		return t, ErrNotUnderWay
 	}
-	next := t.from(s.cfg.Travel, where, s.clock.Now())
+	now := s.clock.Now()
+	next := t.from(s.cfg.Travel, where, now)
 	moved := func(a, b Stop) bool { return a.At.Sub(b.At).Abs() <= drift }
-	if slices.EqualFunc(t.Plan, next.Plan, moved) && next.ArriveAt.Sub(t.ArriveAt).Abs() <= drift {
+	if slices.EqualFunc(t.Plan, next.Plan, moved) && next.ArriveAt.Sub(t.ArriveAt).Abs() <= drift && next.Plan.nearby(now) == nil {
 		return t, nil
 	}
 	err = s.db.Tx(ctx, func(tx *db.Tx) (err error) {
@@ -160,21 +163,32 @@ func (s *Service) Seen(ctx context.Context, id, driver uuid.UUID, where geo.Poin
 }
 
 // goOn stores what has become of a trip under way. Riders whose times have moved are
-// told, and once it is completed, what follows is asked for.
+// told, and who is fetched next when the vehicle is near; once the trip is completed,
+// those it has driven, and what follows is asked for.
 func (s *Service) goOn(tx *db.Tx, was, t Trip) (Trip, error) {
 	late := t.Plan.news(was.Plan)
+	var near []uuid.UUID
+	if stop := t.Plan.nearby(s.clock.Now()); stop != nil {
+		stop.Near, near = true, []uuid.UUID{stop.OrderID}
+		late = slices.DeleteFunc(late, func(id uuid.UUID) bool { return id == stop.OrderID }) // it says when, too
+	}
 	t, err := s.save(tx, t)
 	if err != nil {
 		return t, err
 	}
-	var asked []jobs.Job
-	for _, order := range late {
-		asked = append(asked, notify.Retimed(order, t.Version))
+	news := []notify.TripEvent{{Trip: t.ID, Event: notify.Late, Orders: late, Number: t.Version}, {Trip: t.ID, Event: notify.Near, Orders: near}}
+	if t.Status == Completed {
+		news = append(news, notify.TripEvent{Trip: t.ID, Event: notify.Completed, Orders: t.Plan.Orders()})
+	}
+	for _, e := range news {
+		if err := e.Tell(tx, s.queue); err != nil {
+			return t, err
+		}
 	}
 	if t.Status == Completed && s.cfg.Completed != nil {
-		asked = append(asked, s.cfg.Completed(t.ID))
+		err = s.queue.Dispatch(tx, s.cfg.Completed(t.ID))
 	}
-	return t, s.queue.Dispatch(tx, asked...)
+	return t, err
 }
 
 // save stores what drivers change of a trip that the transaction has locked.

@@ -65,6 +65,14 @@ func (w *world) setSeats(t Trip, version, seats int) (now Trip, err error) {
 	return now, err
 }
 
+// toldCount fails the test unless so many riders by themselves, and so many groups, were
+// told of an event.
+func (w *world) toldCount(riders, groups int) {
+	w.t.Helper()
+	jobstest.AssertKindCount(w.t, w.asked, "notify:spread", riders)
+	jobstest.AssertStartedCount(w.t, w.asked, "(notify:spread; catch notify:report; finally notify:close)", groups)
+}
+
 // times returns when the stops of a trip are, in minutes after noon.
 func times(t Trip) (minutes []int) {
 	for _, s := range t.Plan {
@@ -96,7 +104,9 @@ func TestATripIsDriven(t *testing.T) {
 	}
 	// a may not be fetched before 12:14, which the driver waits for; and nobody is told of less than six minutes.
 	w.wantTimes("after setting out", trip, 39, 14, 19, 29, 34)
-	w.asked.AssertNothingStarted(t)
+	both := []uuid.UUID{a, b}
+	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Departed, Orders: both}, 1)
+	w.toldCount(0, 1)
 	if again, err := w.setOut(trip); err != nil || again.Version != trip.Version {
 		t.Errorf("set out again: %+v, %v", again, err)
 	}
@@ -109,14 +119,12 @@ func TestATripIsDriven(t *testing.T) {
 	if s := trip.Plan[0]; s.State != Made || !s.Reached.Equal(at(17)) || !s.At.Equal(at(18)) {
 		t.Errorf("picked up: %+v", s)
 	}
-	w.asked.AssertNothingStarted(t)
+	w.toldCount(0, 1)
 
 	w.clock.Advance(10 * time.Minute) // 12:28, six minutes late
 	trip = w.acts(trip, 2, PickUp)
 	w.wantTimes("late", trip, 48, 18, 28, 38, 43)
-	jobstest.AssertDispatchedCount(t, w.asked, notify.Retimed(a, trip.Version), 1)
-	jobstest.AssertDispatchedCount(t, w.asked, notify.Retimed(b, trip.Version), 1)
-	late := trip.Version
+	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Late, Orders: both, Number: trip.Version}, 1)
 	w.clock.Advance(11 * time.Minute) // 12:39, one minute later than told
 	trip = w.acts(trip, 3, DropOff)
 	jobstest.AssertKindCount(t, w.asked, settleKind.Name, 0)
@@ -126,7 +134,8 @@ func TestATripIsDriven(t *testing.T) {
 		t.Errorf("completed: %+v", trip)
 	}
 	jobstest.AssertDispatchedCount(t, w.asked, settleTrip(trip.ID), 1)
-	jobstest.AssertKindCount(t, w.asked, notify.Retimed(a, late).Kind(), 2)
+	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Completed, Orders: both}, 1)
+	w.toldCount(0, 3)
 	if !trip.Plan.Shared(a) || !trip.Plan.Shared(b) {
 		t.Error("they did not share")
 	}
@@ -245,7 +254,7 @@ func TestAnOrderLeavesADepartedTrip(t *testing.T) {
 	if got := times(now)[2:]; !slices.Equal(got, []int{20, 35}) {
 		t.Errorf("b at %v", got)
 	}
-	jobstest.AssertDispatchedCount(t, w.asked, notify.Retimed(b, now.Version), 1) // 24 minutes earlier
+	w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Late, Orders: []uuid.UUID{b}, Number: now.Version}, 1) // 24 minutes earlier
 	now = w.acts(now, 3, PickUp)
 	if w.remove(trip.ID, b) || w.get(trip.ID).Version != now.Version {
 		t.Error("who is in the car was taken off")
@@ -334,10 +343,44 @@ func TestSeen(t *testing.T) {
 		if now.Version != c.version || !slices.Equal(times(now), c.times) || !slices.Equal(times(w.get(trip.ID)), c.times) {
 			t.Errorf("%s: version %d, stops at %v", c.name, now.Version, times(now))
 		}
-		jobstest.AssertKindCount(t, w.asked, notify.Retimed(a, 0).Kind(), c.told)
+		w.toldCount(c.told, 0)
 	}
-	jobstest.AssertDispatchedCount(t, w.asked, notify.Retimed(a, 5), 1)
-	jobstest.AssertDispatchedCount(t, w.asked, notify.Retimed(a, 7), 1)
+	for _, version := range []int{5, 7} {
+		w.toldOf(notify.TripEvent{Trip: trip.ID, Event: notify.Late, Orders: []uuid.UUID{a}, Number: version}, 1)
+	}
+}
+
+// Whoever is fetched next is told, once, that the vehicle is three minutes away: by a
+// position that moves no times as much as by an act.
+func TestARiderIsToldThatTheVehicleIsNear(t *testing.T) {
+	w := newWorld(t)
+	a, b := uuid.New(), uuid.New()
+	trip := w.assign(w.offered(), Plan{pickup(a, 15, 1, 0), pickup(b, 17, 1, 0), dropoff(a, 20, 1, 60), dropoff(b, 25, 1, 60)})
+	w.clock.Advance(10 * time.Minute)
+	trip, _ = w.setOut(trip)
+	w.forget()
+	near := func(order uuid.UUID) notify.TripEvent {
+		return notify.TripEvent{Trip: trip.ID, Event: notify.Near, Orders: []uuid.UUID{order}}
+	}
+	for _, c := range []struct {
+		minute int
+		lat    float64
+		told   int
+	}{{21, 11, 0}, {22, 12, 1}, {23, 13, 1}, {24, 14, 1}} {
+		w.clock.Advance(at(c.minute).Sub(w.clock.Now()))
+		if _, err := w.Seen(t.Context(), trip.ID, trip.DriverID, place(c.lat).Point); err != nil {
+			t.Fatal(err)
+		}
+		w.toldOf(near(a), c.told)
+		w.toldCount(c.told, 0)
+	}
+	w.clock.Advance(time.Minute)
+	w.acts(w.get(trip.ID), 1, Arrive)
+	w.toldOf(near(b), 0) // who stands at the kerb comes first
+	w.acts(w.get(trip.ID), 1, PickUp)
+	w.toldOf(near(b), 1)
+	w.acts(w.get(trip.ID), 2, PickUp)
+	w.toldCount(2, 0) // who sits in the car knows
 }
 
 // The job that closes trips finds one that has left before, or was called off.

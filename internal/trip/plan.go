@@ -39,6 +39,7 @@ type Stop struct {
 	Reached time.Time `json:"reached,omitzero"` // when the vehicle came
 	Told    time.Time `json:"told,omitzero"`    // what the rider was last told of At; zero until the trip goes on
 	Due     time.Time `json:"due,omitzero"`     // the latest of what the rider was told: nobody need be there before
+	Near    bool      `json:"near,omitempty"`   // of a pickup: whether the rider was told that the vehicle is near
 }
 
 // Plan is the stops of a trip in their order. In the database it is JSON.

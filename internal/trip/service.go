@@ -45,6 +45,7 @@ var ErrNotCancellable = fault.New(fault.Conflict, "trip_not_cancellable", "a tri
 type Queue interface {
 	Dispatch(tx *db.Tx, jobs ...jobs.Job) error
 	Start(tx *db.Tx, s jobs.Subject, f jobs.Flow) (uuid.UUID, error)
+	Cancel(tx *db.Tx, subject uuid.UUID) (bool, error)
 }
 
 // Config is what an installation may set.
@@ -249,8 +250,8 @@ func (s *Service) Status(tx *db.Tx, id uuid.UUID) (status Status, err error) {
 
 // Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
 // the caller's transaction. Its plan stays until its orders are taken off it, which is
-// for the caller to have done. driver is who asks, Nil for an operator; then the driver
-// is told. Someone else's trip is ErrNotFound. A trip that is cancelled already comes
+// for the caller to have done. Its riders are told, and nothing else of it any more.
+// driver is who asks, Nil for an operator; then the driver is told too. Someone else's trip is ErrNotFound. A trip that is cancelled already comes
 // back as it is, one that cannot be any more as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	t, err := lockOf(tx, id, driver)
@@ -261,10 +262,13 @@ func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 		return t, ErrNotCancellable
 	}
 	t.Status = Cancelled
-	if t, err = s.save(tx, t); err == nil && driver == uuid.Nil {
-		err = s.queue.Dispatch(tx, notify.CancelledTrip(id))
+	if t, err = s.save(tx, t); err != nil {
+		return t, err
 	}
-	return t, err
+	if _, err := s.queue.Cancel(tx, notify.NewsOf(id)); err != nil {
+		return t, err
+	}
+	return t, notify.TripEvent{Trip: id, Event: notify.Rematching, Orders: t.Plan.Orders(), Driver: driver == uuid.Nil}.Tell(tx, s.queue)
 }
 
 // Plans returns the plans of the trips named, by trip; a trip that does not exist is not in the map.

@@ -217,3 +217,20 @@ func (p Plan) news(before Plan) (orders []uuid.UUID) {
 	}
 	return orders
 }
+
+// nearBy is how long before the pickup a rider is told that the vehicle is near: time to
+// come down to the street, and so short that hardly anything comes between.
+const nearBy = 3 * time.Minute
+
+// nearby returns the pickup that is made next, if the vehicle is near it and its rider does
+// not know yet, else nil.
+func (p Plan) nearby(now time.Time) *Stop {
+	next := slices.IndexFunc(p, func(s Stop) bool { return !s.over() })
+	if next < 0 {
+		return nil
+	}
+	if s := &p[next]; s.Kind == Pickup && s.State == Ahead && !s.Near && s.At.Sub(now) <= nearBy {
+		return s
+	}
+	return nil
+}

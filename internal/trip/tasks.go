@@ -9,6 +9,7 @@ import (
 
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
+	"github.com/spotpool/spotpool/internal/notify"
 )
 
 type tripArgs struct {
@@ -61,13 +62,20 @@ func (s *Service) depart(ctx context.Context, a *jobs.Attempt, args tripArgs) er
 	return a.Done(ctx, func(tx *db.Tx) error { return s.markDeparted(tx, t.ID) })
 }
 
-// markDeparted moves the trip from open to departed at its time; one that has left
-// before, or was closed, stays as it is.
+// markDeparted moves the trip from open to departed at its time and has its riders told;
+// one that has left before, or was closed, stays as it is.
 func (s *Service) markDeparted(tx *db.Tx, id uuid.UUID) error {
 	now := s.clock.Now()
-	_, err := tx.Change(`UPDATE trips SET status = ?, version = version + 1, changed_at = ?
+	n, err := tx.Change(`UPDATE trips SET status = ?, version = version + 1, changed_at = ?
 		WHERE id = ? AND status = ? AND depart_at <= ?`, Departed, now, id, Open, now)
-	return err
+	if err != nil || n == 0 {
+		return err
+	}
+	t, err := get(tx.DB, id)
+	if err != nil {
+		return err
+	}
+	return notify.TripEvent{Trip: id, Event: notify.Departed, Orders: t.Plan.Orders()}.Tell(tx, s.queue)
 }
 
 func (s *Service) refreshPlan(ctx context.Context, a *jobs.Attempt, args tripArgs) error {

@@ -1,6 +1,7 @@
 package jobstest
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -118,6 +119,22 @@ func (r *Recorder) AssertStarted(t testing.TB, text string) { t.Helper(); Assert
 
 // AssertNothingStarted fails the test when a flow or a job was started.
 func (r *Recorder) AssertNothingStarted(t testing.TB) { t.Helper(); AssertNothingStarted(t, r) }
+
+// AssertBegun fails the test unless n flows were started that are just so.
+func (r *Recorder) AssertBegun(t testing.TB, want jobs.Beginning, n int) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := 0
+	for _, f := range r.flows {
+		if reflect.DeepEqual(f.Beginning, want) {
+			found++
+		}
+	}
+	if found != n {
+		t.Errorf("%d flows %q of %v, want %d", found, want.Flow, want.Subject, n)
+	}
+}
 
 func (r *Recorder) started(testing.TB) (all []startedFlow) {
 	r.mu.Lock()

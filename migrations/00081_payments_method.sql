@@ -1,0 +1,5 @@
+-- +goose Up
+ALTER TABLE payments ADD COLUMN method VARCHAR(100) NOT NULL DEFAULT '';
+
+-- +goose Down
+ALTER TABLE payments DROP COLUMN method;
