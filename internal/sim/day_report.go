@@ -1,12 +1,14 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/uuid"
 
 	"github.com/spotpool/spotpool/internal/money"
 )
@@ -22,7 +24,7 @@ type DayReport struct {
 	Accepted int            `json:"orders_accepted"`
 	Refused  map[string]int `json:"orders_refused"` // by the problem's code
 	Ended    map[string]int `json:"orders_ended"`   // by status, those cancelled by reason
-	Open     []string       `json:"orders_open"`    // ids of those that have not ended
+	Open     []string       `json:"orders_open"`    // those that have not ended, or were not found
 	Matched  int            `json:"orders_cancelled_after_match"`
 	Pooled   int            `json:"orders_pooled"` // completed at the pooled price
 	Late     int            `json:"orders_late"`   // arrived later than their riders had wished
@@ -112,8 +114,13 @@ func (d *day) report(took time.Duration) DayReport {
 		out.Waits[queue] = distribution(h)
 	}
 	late := newDayHistogram()
+	lost := maps.Clone(r.ids)
 	for _, o := range d.orders {
 		out.count(o, late)
+		delete(lost, o.ID)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(lost), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }) {
+		out.Open = append(out.Open, id.String()+" was accepted and is not known any more")
 	}
 	out.LateBy = distribution(late)
 	out.warn()
