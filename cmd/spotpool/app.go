@@ -81,11 +81,12 @@ func newApp(ctx context.Context, s config.Settings, log *slog.Logger, told io.Wr
 	if err != nil {
 		return nil, err
 	}
-	providers, err := smsProviders(s, clock.System{}, log) // they are outside, where time is the wall's
+	outside := clock.System{} // where providers and gateways are, time is the wall's
+	providers, err := smsProviders(s, outside, log)
 	if err != nil {
 		return nil, err
 	}
-	gateway, hooks, err := payGateway(s, a.clock)
+	gateway, hooks, err := payGateway(s, outside)
 	if err != nil {
 		return nil, err
 	}
