@@ -300,15 +300,25 @@ func (c *courier) hurry(d delivery) error {
 		return nil
 	}
 	info, gone := c.to(d.queue).inspector.GetTaskInfo(d.queue, d.payload())
+	if gone != nil {
+		return err
+	}
+	again, waits := unhurried(info.State)
 	switch {
-	case gone != nil:
-		return err
-	case info.State == asynq.TaskStateScheduled || info.State == asynq.TaskStateRetry:
-		return err
-	case info.State == asynq.TaskStateActive && d.hurries < maxHurries:
-		// It may have released itself a moment ago and be on its way back.
+	case again && d.hurries < maxHurries:
 		d.hurries++
 		time.AfterFunc(hurryAgain, func() { c.send(d) })
+	case waits:
+		return err
 	}
 	return nil // it runs soon, sees the wake when it ends, or has ended
+}
+
+// unhurried says what to do about a task that could not be hurried and is in a state
+// now: whether to try again, and whether it waits for its time unless that helps. One
+// that runs may have released itself a moment ago and be on its way back, or have come
+// back since it was asked.
+func unhurried(s asynq.TaskState) (again, waits bool) {
+	waits = s == asynq.TaskStateScheduled || s == asynq.TaskStateRetry
+	return waits || s == asynq.TaskStateActive, waits
 }
