@@ -210,7 +210,7 @@ func TestPickUpsAndACancelRace(t *testing.T) {
 			t.Fatal(err)
 		}
 		state, status := now.Plan[0].State, w.get(o.ID).Status
-		if !(state == trip.Made && status == Riding) && !(state == trip.Ahead && status == Cancelled) {
+		if !(state == trip.Made && status == Riding) && !(state == trip.Dropped && status == Cancelled) {
 			t.Errorf("the stop is %s and the order %s", state, status)
 		}
 		if n := w.count("SELECT COUNT(*) FROM order_events WHERE order_id = ? AND status IN ('riding', 'cancelled')", o.ID); n != 1 {

@@ -133,10 +133,11 @@ func (s *Service) admit(tx *db.Tx, rider uuid.UUID) error {
 }
 
 // Cancel calls off an order in the caller's transaction: the order is cancelled
-// at once and off the plan of a trip that has departed; its other seats and its hold are
-// given back by jobs, the hold less what a rider's late cancel costs. rider is who asks, Nil for an operator; someone else's order is
-// ErrNotFound. An order that is cancelled already comes back as it is; one whose ride
-// has begun, or that has expired, as ErrNotCancellable.
+// at once and off the plan of a trip that has departed; other seats and its hold are
+// given back by jobs, the hold less what a rider's late cancel costs. rider is who asks,
+// Nil for an operator; someone else's order is ErrNotFound. An order that is cancelled
+// already comes back as it is; one whose ride has begun, or that has expired, as
+// ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, rider uuid.UUID) (Order, error) {
 	o, err := lock(tx, id)
 	if err == nil && rider != uuid.Nil && o.RiderID != rider {
