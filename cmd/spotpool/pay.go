@@ -8,9 +8,9 @@ import (
 	"github.com/spotpool/spotpool/internal/pay"
 )
 
-// payGateway returns who moves money, and who reads the webhooks that come from there.
-// Real ones are outside, where time is the wall's.
-func payGateway(s config.Settings, d *db.DB, clk clock.Clock) (pay.Gateway, map[string]pay.Hook, error) {
+// realGateway returns who moves money, and who reads the webhooks that come from there;
+// none where that is the sandbox. It is outside, where time is the wall's.
+func realGateway(s config.Settings) (pay.Gateway, map[string]pay.Hook, error) {
 	switch s.PayGateway {
 	case config.StripePay:
 		g, err := pay.NewStripe(pay.StripeConfig{
@@ -27,7 +27,7 @@ func payGateway(s config.Settings, d *db.DB, clk clock.Clock) (pay.Gateway, map[
 		}
 		return g, map[string]pay.Hook{pay.SignedHook: g}, nil
 	}
-	return sandbox(s, d, clk), nil, nil
+	return nil, nil, nil
 }
 
 // sandbox returns the payment gateway without money behind it.
