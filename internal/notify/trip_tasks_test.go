@@ -217,6 +217,31 @@ func TestAnOvertakenSMSIsNotSent(t *testing.T) {
 	}
 }
 
+// What overtakes an SMS that has waited depends on what it tells.
+func TestWhatOvertakesAnSMS(t *testing.T) {
+	w := newWorld(t, func(w *world, _ *Deps) { w.idle = true })
+	order := w.ride.OrderID
+	for _, c := range []struct {
+		name string
+		ride Ride
+		old  []Event // that are no longer true of it
+	}{
+		{"seated", Ride{TripID: theTrip, Seated: true}, nil},
+		{"seated elsewhere", Ride{TripID: uuid.New(), Seated: true}, []Event{Matched, Rematching}},
+		{"looks for a trip", Ride{}, []Event{Matched}},
+		{"closed", Ride{Over: true}, []Event{Matched, Rematching}},
+	} {
+		w.ride = c.ride
+		w.ride.OrderID = order
+		for _, ev := range []Event{Matched, Rematching, Expired} {
+			n := Notice{Event: ev, OrderID: some(order), TripID: some(theTrip), CreatedAt: w.clock.Now().Add(-fresh)}
+			if old, err := w.overtaken(t.Context(), n); err != nil || old != slices.Contains(c.old, ev) {
+				t.Errorf("%s: %s is overtaken %t, %v", c.name, ev, old, err)
+			}
+		}
+	}
+}
+
 // When a trip is called off, what is still to be told of it is not told any more.
 func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 	w := newWorld(t, func(w *world, d *Deps) {
