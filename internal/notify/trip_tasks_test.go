@@ -252,7 +252,14 @@ func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 	w.noSMS[riders[0]] = true
 	w.start(TripEvent{Trip: theTrip, Event: Late, Orders: orders, Number: 4})
 	w.queue.Await("the SMS to wait", func() bool { return w.queue.Events()["notify:sms released"] == 2 })
+	off := Notice{ // which is told by the flow that comes after
+		ID: uuid.Must(uuid.NewV7()), UserID: w.ride.DriverID, Event: TripCancelled, AboutID: theTrip, TripID: some(theTrip),
+		SMS: Waiting, CreatedAt: w.clock.Now(),
+	}
 	err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error {
+		if err := tx.Create(&off).Error; err != nil {
+			return err
+		}
 		_, err := w.queue.Client.Cancel(tx, NewsOf(theTrip))
 		return err
 	})
@@ -260,6 +267,9 @@ func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.queue.Await("them to be closed", func() bool { return w.told(t, Late).is(3, 0, map[Fate]int{Dropped: 2, OptedOut: 1}) })
+	if got := w.told(t, TripCancelled); got.Waiting != 1 {
+		t.Errorf("what the driver is still told is closed too: %+v", got)
+	}
 	if got := w.sent.made(); got != 0 {
 		t.Errorf("%d sent", got)
 	}
