@@ -83,7 +83,7 @@ func (e TripEvent) Job() jobs.Job { return tripKind.New(e) }
 // in the end whatever was not sent counts as cancelled.
 func (e TripEvent) Spread() jobs.Beginning {
 	batch := jobs.Batch(e.Job()).AllowFailures().Catch(reportKind.New(reportArgs{e, Unreached}))
-	if e.Event == Rematching {
+	if e.Event == Rematching && len(e.Orders) > 0 {
 		batch = batch.Then(reportKind.New(reportArgs{e, Reached}))
 	}
 	return jobs.Beginning{Subject: jobs.Subject{Kind: "notices", ID: NewsOf(e.Trip)}, Flow: jobs.Chain(batch.Finally(closeKind.New(e)))}

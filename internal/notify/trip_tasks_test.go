@@ -17,13 +17,19 @@ import (
 )
 
 func TestSpreadOfATripReadsAsASentence(t *testing.T) {
-	for ev, want := range map[Event]string{
-		Departed:   "(notify:spread; catch notify:report; finally notify:close)",
-		Rematching: "(notify:spread; catch notify:report; then notify:report; finally notify:close)",
+	two := []uuid.UUID{uuid.New(), uuid.New()}
+	for _, c := range []struct {
+		e    TripEvent
+		want string
+	}{
+		{TripEvent{Event: Departed, Orders: two}, "(notify:spread; catch notify:report; finally notify:close)"},
+		{TripEvent{Event: Rematching, Orders: two}, "(notify:spread; catch notify:report; then notify:report; finally notify:close)"},
+		{TripEvent{Event: Rematching, Driver: true}, "(notify:spread; catch notify:report; finally notify:close)"}, // of no rider
 	} {
-		b := TripEvent{Trip: theTrip, Event: ev}.Spread()
-		if got := b.Flow.String(); got != want || b.Subject.ID != NewsOf(theTrip) || b.Subject.ID == theTrip {
-			t.Errorf("%s of %v: %s, want %s", ev, b.Subject, got, want)
+		c.e.Trip = theTrip
+		b := c.e.Spread()
+		if got := b.Flow.String(); got != c.want || b.Subject.ID != NewsOf(theTrip) || b.Subject.ID == theTrip {
+			t.Errorf("%s of %v: %s, want %s", c.e.Event, b.Subject, got, c.want)
 		}
 	}
 }
