@@ -205,6 +205,21 @@ func TestQuietHoursHoldSMSBack(t *testing.T) {
 	w.queue.Await("them to be sent", func() bool { return w.told(t, Matched).is(2, 2, map[Fate]int{}) })
 }
 
+// Who has lost a rider hears before they depart, whenever the rider is picked up by the other.
+func TestQuietHoursOfWhoLostARider(t *testing.T) {
+	w := newWorld(t, func(w *world, d *Deps) {
+		d.Quiet = Quiet{7 * time.Hour, 10 * time.Hour} // it is eight
+		w.ride.PickupAt, w.leave = w.clock.Now().Add(5*time.Hour), w.clock.Now().Add(time.Hour)
+	})
+	w.run(MovedFrom(theTrip, w.ride.OrderID, w.ride.Round))
+	w.queue.Await("one SMS, and two to wait", func() bool {
+		return len(w.sent.to(w.ride.DriverID)) == 1 && w.queue.Events()["notify:sms released"] == 2
+	})
+	if got, want := w.sent.to(w.ride.DriverID)[0], "A rider from A to B goes with another driver now. Please do not wait for them."; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
 // An SMS that has waited until its order has lost the trip is not sent.
 func TestAnOvertakenSMSIsNotSent(t *testing.T) {
 	w := newWorld(t, func(w *world, d *Deps) {
