@@ -93,6 +93,7 @@ const words = {
   'event.declined': ['Payment declined', '支付被拒'],
   'event.cancelled': ['Order cancelled', '订单取消'],
   'event.receipt': ['Receipt', '收据'],
+  'event.rate': ['Asked to rate', '邀请评价'],
   'event.refunded': ['Refund', '退款'],
 
   from: ['From', '起点'],

@@ -4,6 +4,7 @@ import {useState} from 'preact/hooks';
 import {Trouble, html, onSubmit, useSubmit} from './ui.js';
 import {decimal} from './format.js';
 import {t} from './i18n.js';
+import {now} from './time.js';
 
 const most = 5;
 const maxComment = 300;
@@ -18,7 +19,7 @@ export function Average({of}) {
 // onDone is called when that was kept.
 export function Rate({api, order, until, given, label, onDone}) {
   if (given) return html`<div class="rating"><b>${label}</b> <${Stars} n=${given.stars} />${given.comment && html`<p class="muted">${given.comment}</p>`}</div>`;
-  if (!until || new Date(until) < new Date()) return null;
+  if (!until || new Date(until) < now()) return null;
   return html`<${Form} ...${{api, order, label, onDone}} />`;
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/jobs"
 )
 
-// keepKeys is how long an Idempotency-Key is remembered.
+// keepKeys is how long an Idempotency-Key is remembered, by the wall's clock: it is
+// clients that repeat requests.
 const keepKeys = 24 * time.Hour
 
 // pruneChunk is how many keys one transaction deletes at the most.
@@ -22,7 +24,7 @@ var pruneKind = jobs.Kind[struct{}]{
 // when it is to run.
 func (s *Server) RegisterPrune(r *jobs.Registry) jobs.Periodic {
 	jobs.Handle(r, pruneKind, func(ctx context.Context, _ *jobs.Attempt, _ struct{}) error {
-		return s.pruneKeys(ctx, s.Clock.Now().Add(-keepKeys))
+		return s.pruneKeys(ctx, s.Clock.Now().Add(-clock.App(s.Clock, keepKeys)))
 	})
 	return jobs.Periodic{Every: time.Hour, Job: jobs.Same(pruneKind.New(struct{}{}))}
 }

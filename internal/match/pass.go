@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/geo"
@@ -39,7 +40,8 @@ func (s *Service) pass(ctx context.Context) (out outcome, err error) {
 		return out, err
 	}
 	now := s.clock.Now()
-	waiting = slices.DeleteFunc(waiting, func(r Request) bool { return r.DecideBy.Before(now.Add(lastMoment)) })
+	latest := now.Add(clock.App(s.clock, lastMoment))
+	waiting = slices.DeleteFunc(waiting, func(r Request) bool { return r.DecideBy.Before(latest) })
 	if out.waited = len(waiting); len(waiting) == 0 {
 		return out, nil
 	}
@@ -94,7 +96,7 @@ func (s *Service) plan(ctx context.Context, waiting []Request, stays func(uuid.U
 		Seed: uint64(now.UnixNano()), Stop: ctx.Done(),
 	})
 	// A trip that leaves during the pass would only cost its orders a lost race.
-	trips := s.board.give(d, now.Add(s.live.Budget), stays)
+	trips := s.board.give(d, now.Add(clock.App(s.clock, s.live.Budget)), stays)
 	for _, req := range waiting {
 		ride := req.ride(s.board.travel)
 		ride.DecideBy = NoLimit

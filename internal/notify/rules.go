@@ -83,6 +83,10 @@ func moot(ev Event, r Ride, trip uuid.UUID) string {
 		if r.Over {
 			return "the order is closed"
 		}
+	case Rate:
+		if r.RiderID == r.DriverID {
+			return "nobody rates themselves"
+		}
 	}
 	return ""
 }

@@ -67,6 +67,11 @@ func TestMoot(t *testing.T) {
 			t.Errorf("%s: a cancel is always news", c.name)
 		}
 	}
+	for driver, want := range map[uuid.UUID]bool{other: true, on: false} {
+		if got := moot(Rate, Ride{RiderID: on, DriverID: driver}, uuid.Nil) == ""; got != want {
+			t.Errorf("driven by %s, rider %s is asked to rate: %t", driver, on, got)
+		}
+	}
 }
 
 func TestParseQuiet(t *testing.T) {

@@ -101,18 +101,25 @@ func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error 
 const fresh = 30 * time.Second
 
 // overtaken reports whether an SMS has waited, for its limits or for quiet hours to end,
-// until its order was no longer as it says.
+// until its order was no longer as it says: on that trip, or without one.
 func (s *Service) overtaken(ctx context.Context, n Notice) (bool, error) {
 	if s.deps.Clock.Now().Sub(n.CreatedAt) < clock.App(s.deps.Clock, fresh) || !n.OrderID.Valid || !n.TripID.Valid {
 		return false, nil
 	}
 	switch n.Event {
-	case Matched, Moved, Reminder, Late, Near, Here:
+	case Matched, Moved, Reminder, Late, Near, Here, Rematching:
 	default:
 		return false, nil
 	}
 	ride, err := s.deps.Rides.Ride(ctx, n.OrderID.UUID)
-	return err == nil && (!ride.Seated || ride.TripID != n.TripID.UUID), err
+	if err != nil {
+		return false, err
+	}
+	there := ride.TripID == n.TripID.UUID
+	if n.Event == Rematching {
+		return ride.Over || ride.Seated && !there, nil
+	}
+	return !ride.Seated || !there, nil
 }
 
 // settle ends an SMS's job with what became of it.

@@ -138,6 +138,7 @@ func (s *Service) tellMoved(ctx context.Context, a *jobs.Attempt, args movedArgs
 	}
 	left := ride
 	left.Round, left.TripID, left.DriverID = args.Round, args.From, old.DriverID
+	left.PickupAt = old.At // quiet hours must not last beyond it
 	letters, err := s.letters(ctx, left, []part{{ToDriver, Left}}, left.about())
 	if err != nil {
 		return err

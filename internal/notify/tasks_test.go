@@ -26,6 +26,7 @@ type world struct {
 	queue *jobstest.Harness
 	clock *clock.Fake
 	ride  Ride
+	leave time.Time   // when theTrip departs, zero: at the ride's pickup
 	idle  bool        // whether no worker runs
 	party []Ride      // the other orders of which Rides knows
 	share []uuid.UUID // the riders of the same car's other orders

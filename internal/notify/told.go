@@ -94,7 +94,8 @@ func (s *Service) ToldTwice(ctx context.Context) (lines []string, err error) {
 		HAVING COUNT(*) > CASE WHEN n.event IN @once THEN 1 ELSE 1 + MAX(o.rematches) END`,
 		map[string]any{"once": once, "trip": oncePerTrip}).Scan(&rows).Error
 	for _, r := range rows {
-		lines = append(lines, fmt.Sprintf("user %s was told %d times of %s of order %s, which happened %d times at most", r.UserID, r.N, r.Event, r.OrderID, r.Most))
+		lines = append(lines, fmt.Sprintf("user %s was told %d times of %s of order %s, which happened %d times at most",
+			r.UserID, r.N, r.Event, r.OrderID, r.Most))
 	}
 	return lines, err
 }

@@ -17,7 +17,11 @@ func (w *world) Departure(_ context.Context, trip uuid.UUID) (Departure, error) 
 	if trip != theTrip {
 		return Departure{}, fault.New(fault.NotFound, "trip_not_found", "no such trip")
 	}
-	return Departure{DriverID: w.ride.DriverID, At: w.ride.PickupAt, Origin: w.ride.Origin, Dest: w.ride.Dest}, nil
+	at := w.leave
+	if at.IsZero() {
+		at = w.ride.PickupAt
+	}
+	return Departure{DriverID: w.ride.DriverID, At: at, Origin: w.ride.Origin, Dest: w.ride.Dest}, nil
 }
 
 // The driver gets one notice and one SMS, however often the trip is called off.

@@ -83,7 +83,7 @@ func (e TripEvent) Job() jobs.Job { return tripKind.New(e) }
 // in the end whatever was not sent counts as cancelled.
 func (e TripEvent) Spread() jobs.Beginning {
 	batch := jobs.Batch(e.Job()).AllowFailures().Catch(reportKind.New(reportArgs{e, Unreached}))
-	if e.Event == Rematching {
+	if e.Event == Rematching && len(e.Orders) > 0 {
 		batch = batch.Then(reportKind.New(reportArgs{e, Reached}))
 	}
 	return jobs.Beginning{Subject: jobs.Subject{Kind: "notices", ID: NewsOf(e.Trip)}, Flow: jobs.Chain(batch.Finally(closeKind.New(e)))}
@@ -147,13 +147,17 @@ func (s *Service) report(ctx context.Context, a *jobs.Attempt, args reportArgs) 
 
 // close notes what was still to be sent when the batch was over: a cancel has kept it back.
 func (s *Service) close(ctx context.Context, a *jobs.Attempt, e TripEvent) error {
-	about := []uuid.UUID{e.Trip}
+	var about []uuid.UUID
 	for _, order := range e.Orders {
 		about = append(about, e.about(order))
 	}
+	events := []Event{e.Event}
+	if e.Driver {
+		about, events = append(about, e.Trip), append(events, TripCancelled)
+	}
 	return a.Done(ctx, func(tx *db.Tx) error {
 		_, err := tx.Change("UPDATE notices SET sms = ?, settled_at = ? WHERE trip_id = ? AND about_id IN ? AND event IN ? AND sms = ?",
-			Dropped, s.deps.Clock.Now(), e.Trip, about, []Event{e.Event, TripCancelled}, Waiting)
+			Dropped, s.deps.Clock.Now(), e.Trip, about, events, Waiting)
 		return err
 	})
 }

@@ -17,13 +17,19 @@ import (
 )
 
 func TestSpreadOfATripReadsAsASentence(t *testing.T) {
-	for ev, want := range map[Event]string{
-		Departed:   "(notify:spread; catch notify:report; finally notify:close)",
-		Rematching: "(notify:spread; catch notify:report; then notify:report; finally notify:close)",
+	two := []uuid.UUID{uuid.New(), uuid.New()}
+	for _, c := range []struct {
+		e    TripEvent
+		want string
+	}{
+		{TripEvent{Event: Departed, Orders: two}, "(notify:spread; catch notify:report; finally notify:close)"},
+		{TripEvent{Event: Rematching, Orders: two}, "(notify:spread; catch notify:report; then notify:report; finally notify:close)"},
+		{TripEvent{Event: Rematching, Driver: true}, "(notify:spread; catch notify:report; finally notify:close)"}, // of no rider
 	} {
-		b := TripEvent{Trip: theTrip, Event: ev}.Spread()
-		if got := b.Flow.String(); got != want || b.Subject.ID != NewsOf(theTrip) || b.Subject.ID == theTrip {
-			t.Errorf("%s of %v: %s, want %s", ev, b.Subject, got, want)
+		c.e.Trip = theTrip
+		b := c.e.Spread()
+		if got := b.Flow.String(); got != c.want || b.Subject.ID != NewsOf(theTrip) || b.Subject.ID == theTrip {
+			t.Errorf("%s of %v: %s, want %s", c.e.Event, b.Subject, got, c.want)
 		}
 	}
 }
@@ -199,6 +205,21 @@ func TestQuietHoursHoldSMSBack(t *testing.T) {
 	w.queue.Await("them to be sent", func() bool { return w.told(t, Matched).is(2, 2, map[Fate]int{}) })
 }
 
+// Who has lost a rider hears before they depart, whenever the rider is picked up by the other.
+func TestQuietHoursOfWhoLostARider(t *testing.T) {
+	w := newWorld(t, func(w *world, d *Deps) {
+		d.Quiet = Quiet{7 * time.Hour, 10 * time.Hour} // it is eight
+		w.ride.PickupAt, w.leave = w.clock.Now().Add(5*time.Hour), w.clock.Now().Add(time.Hour)
+	})
+	w.run(MovedFrom(theTrip, w.ride.OrderID, w.ride.Round))
+	w.queue.Await("one SMS, and two to wait", func() bool {
+		return len(w.sent.to(w.ride.DriverID)) == 1 && w.queue.Events()["notify:sms released"] == 2
+	})
+	if got, want := w.sent.to(w.ride.DriverID)[0], "A rider from A to B goes with another driver now. Please do not wait for them."; got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
 // An SMS that has waited until its order has lost the trip is not sent.
 func TestAnOvertakenSMSIsNotSent(t *testing.T) {
 	w := newWorld(t, func(w *world, d *Deps) {
@@ -217,6 +238,31 @@ func TestAnOvertakenSMSIsNotSent(t *testing.T) {
 	}
 }
 
+// What overtakes an SMS that has waited depends on what it tells.
+func TestWhatOvertakesAnSMS(t *testing.T) {
+	w := newWorld(t, func(w *world, _ *Deps) { w.idle = true })
+	order := w.ride.OrderID
+	for _, c := range []struct {
+		name string
+		ride Ride
+		old  []Event // that are no longer true of it
+	}{
+		{"seated", Ride{TripID: theTrip, Seated: true}, nil},
+		{"seated elsewhere", Ride{TripID: uuid.New(), Seated: true}, []Event{Matched, Rematching}},
+		{"looks for a trip", Ride{}, []Event{Matched}},
+		{"closed", Ride{Over: true}, []Event{Matched, Rematching}},
+	} {
+		w.ride = c.ride
+		w.ride.OrderID = order
+		for _, ev := range []Event{Matched, Rematching, Expired} {
+			n := Notice{Event: ev, OrderID: some(order), TripID: some(theTrip), CreatedAt: w.clock.Now().Add(-fresh)}
+			if old, err := w.overtaken(t.Context(), n); err != nil || old != slices.Contains(c.old, ev) {
+				t.Errorf("%s: %s is overtaken %t, %v", c.name, ev, old, err)
+			}
+		}
+	}
+}
+
 // When a trip is called off, what is still to be told of it is not told any more.
 func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 	w := newWorld(t, func(w *world, d *Deps) {
@@ -227,7 +273,14 @@ func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 	w.noSMS[riders[0]] = true
 	w.start(TripEvent{Trip: theTrip, Event: Late, Orders: orders, Number: 4})
 	w.queue.Await("the SMS to wait", func() bool { return w.queue.Events()["notify:sms released"] == 2 })
+	off := Notice{ // which is told by the flow that comes after
+		ID: uuid.Must(uuid.NewV7()), UserID: w.ride.DriverID, Event: TripCancelled, AboutID: theTrip, TripID: some(theTrip),
+		SMS: Waiting, CreatedAt: w.clock.Now(),
+	}
 	err := w.deps.DB.Tx(t.Context(), func(tx *db.Tx) error {
+		if err := tx.Create(&off).Error; err != nil {
+			return err
+		}
 		_, err := w.queue.Client.Cancel(tx, NewsOf(theTrip))
 		return err
 	})
@@ -235,6 +288,9 @@ func TestACancelKeepsBackWhatIsStillToBeTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.queue.Await("them to be closed", func() bool { return w.told(t, Late).is(3, 0, map[Fate]int{Dropped: 2, OptedOut: 1}) })
+	if got := w.told(t, TripCancelled); got.Waiting != 1 {
+		t.Errorf("what the driver is still told is closed too: %+v", got)
+	}
 	if got := w.sent.made(); got != 0 {
 		t.Errorf("%d sent", got)
 	}

@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +47,20 @@ func TestEverySentence(t *testing.T) {
 	}
 	if en, zh := defined(templates[English]), defined(templates[Chinese]); !slices.Equal(en, zh) {
 		t.Errorf("in English %v, in Chinese %v", en, zh)
+	}
+}
+
+// The page of a trip has a name for every event that its notices tell of.
+func TestThePageNamesEveryEvent(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "web", "i18n.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofNoTrip := []Event{Expired, Settled, Statement, Reached, Unreached}
+	for _, p := range parts() {
+		if name := "event." + string(p.as); !slices.Contains(ofNoTrip, p.as) && !strings.Contains(string(raw), "\n  '"+name+"': [") {
+			t.Errorf("web/i18n.js lacks '%s'", name)
+		}
 	}
 }
 

@@ -43,8 +43,8 @@ func (s *Service) Nightly() jobs.Periodic {
 }
 
 // CloseDay is how a day ends: each driver whose trips departed that day, or who earned
-// something of it, gets a statement and is told of it, then the day is summed up. What fails for one
-// driver keeps nothing from the others.
+// something of it, gets a statement and is told of it, then the day is summed up. What
+// fails for one driver keeps nothing from the others.
 func CloseDay(day clock.Day, drivers []uuid.UUID) jobs.Flow {
 	each := make([]jobs.Flow, len(drivers))
 	for i, driver := range drivers {

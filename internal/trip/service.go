@@ -251,8 +251,9 @@ func (s *Service) Status(tx *db.Tx, id uuid.UUID) (status Status, err error) {
 // Cancel calls off a trip that has not picked up anybody, nor left anybody behind, in
 // the caller's transaction. Its plan stays until its orders are taken off it, which is
 // for the caller to have done. Its riders are told, and nothing else of it any more.
-// driver is who asks, Nil for an operator; then the driver is told too. Someone else's trip is ErrNotFound. A trip that is cancelled already comes
-// back as it is, one that cannot be any more as ErrNotCancellable.
+// driver is who asks, Nil for an operator; then the driver is told too. Someone else's
+// trip is ErrNotFound. A trip that is cancelled already comes back as it is, one that
+// cannot be any more as ErrNotCancellable.
 func (s *Service) Cancel(tx *db.Tx, id, driver uuid.UUID) (Trip, error) {
 	t, err := lockOf(tx, id, driver)
 	switch {
