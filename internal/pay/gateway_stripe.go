@@ -105,7 +105,21 @@ func (g *Stripe) intent(ctx context.Context, r Reservation) (*stripe.PaymentInte
 		p.SetIdempotencyKey(key)
 		return g.api.V1PaymentIntents.Create(ctx, p)
 	})
+	if cannotBe(err) {
+		return nil, fmt.Errorf("%w: %w", errNoIntent, stripeError(err))
+	}
 	return pi, stripeError(err)
+}
+
+// errNoIntent says that there is no intent under a key, and never will be.
+var errNoIntent = errors.New("no intent was made")
+
+// cannotBe reports whether Stripe will never make an intent as it is asked for, however
+// often. If it had made one before, it would have answered with that.
+func cannotBe(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest &&
+		(e.Code == stripe.ErrorCodeAmountTooSmall || e.Code == stripe.ErrorCodeResourceMissing && e.Param == "customer")
 }
 
 // search returns the intent that was made under a key long ago, of several the one that
@@ -141,6 +155,9 @@ func (g *Stripe) now(ctx context.Context, id string, said *stripe.PaymentIntent,
 func (g *Stripe) Void(ctx context.Context, key string, r Reservation, ref string) error {
 	if ref == "" {
 		pi, err := g.intent(ctx, r)
+		if errors.Is(err, errNoIntent) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

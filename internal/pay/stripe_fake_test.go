@@ -69,6 +69,9 @@ const (
 	goodCard = "pm_good"
 	badCard  = "pm_bad"  // declined
 	slowCard = "pm_slow" // is decided later
+
+	goneCustomer = "cus_gone" // Stripe does not know it
+	leastAmount  = 2
 )
 
 func newFakeStripe(t *testing.T) *fakeStripe {
@@ -193,6 +196,12 @@ func (f *fakeStripe) do(r *http.Request) (status int, body any) {
 		}
 		if form.Get("capture_method") != "manual" {
 			return 400, fail("invalid_request_error", "parameter_missing", "it would be captured at once")
+		}
+		if pi.Customer == goneCustomer {
+			return 400, map[string]any{"error": map[string]string{"type": "invalid_request_error", "code": "resource_missing", "param": "customer", "message": "no such customer"}}
+		}
+		if amount < leastAmount {
+			return 400, fail("invalid_request_error", "amount_too_small", "too little")
 		}
 		f.intents[pi.ID] = pi
 		return 200, pi

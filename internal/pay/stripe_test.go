@@ -79,6 +79,28 @@ func TestStripeHasCapturedOtherwise(t *testing.T) {
 	wantErr(t, "capture", g.Capture(t.Context(), o.capture, ref, 900), ErrRefused)
 }
 
+// What Stripe will not make holds nothing: its void is done, unless it is our key that
+// Stripe does not take.
+func TestStripeNeverMadeTheHold(t *testing.T) {
+	f := newFakeStripe(t)
+	g := stripeAt(t, f.URL, clock.System{})
+	unknown, little := newOrderMoney(900), newOrderMoney(leastAmount-1)
+	unknown.r.Payer.Customer = goneCustomer
+	for range 2 {
+		for _, o := range []orderMoney{unknown, little} {
+			_, err := g.Hold(t.Context(), o.r)
+			wantErr(t, "hold", err, ErrRefused)
+			wantNil(t, "void", g.Void(t.Context(), o.void, o.r, ""))
+		}
+	}
+	if len(f.intents) != 0 {
+		t.Errorf("%d intents were made", len(f.intents))
+	}
+	stranger, err := NewStripe(StripeConfig{URL: f.URL, Key: "sk_test_other", Method: goodCard}, clock.System{})
+	wantNil(t, "another key", err)
+	wantErr(t, "void", stranger.Void(t.Context(), unknown.void, unknown.r, ""), ErrRefused)
+}
+
 // A day later Stripe has forgotten the keys: what was made is looked for.
 func TestStripeForgetsKeys(t *testing.T) {
 	f := newFakeStripe(t)
