@@ -26,6 +26,7 @@ type fakeStripe struct {
 	transfers map[string]fakeTransfer // by group
 	answers   map[string]fakeAnswer
 	forgets   bool     // keys, as after a day
+	poor      bool     // has nothing of ours to send yet
 	made      []string // requests, "POST /v1/refunds"
 }
 
@@ -228,6 +229,8 @@ func (f *fakeStripe) do(r *http.Request) (status int, body any) {
 			return 200, list(t)
 		}
 		return 200, list()
+	case path == "transfers" && f.poor:
+		return 400, fail("invalid_request_error", "balance_insufficient", "too little is there")
 	case path == "transfers":
 		t := fakeTransfer{fmt.Sprintf("tr_%d", len(f.transfers)+1), "transfer", amount, form.Get("transfer_group"), form.Get("destination")}
 		if _, twice := f.transfers[t.Group]; twice {

@@ -79,6 +79,30 @@ func TestStripeHasCapturedOtherwise(t *testing.T) {
 	wantErr(t, "capture", g.Capture(t.Context(), o.capture, ref, 900), ErrRefused)
 }
 
+// What was captured can be sent only days later: the payout waits, and is not held up by
+// an answer that Stripe repeats.
+func TestStripeHasTooLittleYet(t *testing.T) {
+	f := newFakeStripe(t)
+	g := stripeAt(t, f.URL, clock.System{})
+	rich := func(is bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.poor = !is
+	}
+	pay := Remittance{payoutPosting(uuid.New()), uuid.New(), "acct_1", 100}
+	rich(false)
+	for range 3 {
+		wantErr(t, "payout", g.Payout(t.Context(), pay), ErrPending)
+	}
+	rich(true)
+	for range 2 {
+		wantNil(t, "payout", g.Payout(t.Context(), pay))
+	}
+	if f.cash() != -100 {
+		t.Errorf("Stripe has %d", f.cash())
+	}
+}
+
 // What Stripe will not make holds nothing: its void is done, unless it is our key that
 // Stripe does not take.
 func TestStripeNeverMadeTheHold(t *testing.T) {
