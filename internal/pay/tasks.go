@@ -133,8 +133,11 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	}
 	// Its order is over: a hold that is retried later must not take the money.
 	return a.Done(ctx, func(tx *db.Tx) error {
-		_, err := tx.Change("UPDATE payments SET closed_at = ?, void_failed_at = NULL WHERE order_id = ? AND status = ?",
+		n, err := tx.Change("UPDATE payments SET closed_at = ?, void_failed_at = NULL WHERE order_id = ? AND status = ?",
 			s.clock.Now(), p.OrderID, None)
+		if err == nil && n == 0 {
+			return overtaken(p)
+		}
 		return err
 	})
 }
