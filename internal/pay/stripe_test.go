@@ -3,6 +3,7 @@ package pay
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -249,19 +250,21 @@ func TestStripesEvents(t *testing.T) {
 	}
 	odd := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","data":{"object":{"payment_intent":7}}}`)
 	body := []byte(`{"id":"evt_1","object":"event","type":"customer.created","data":{"object":{}}}`)
+	dated := stripeSigned(body, "whsec_fake", now.Now().Add(-24*time.Hour))
 	for name, c := range map[string]struct {
 		h    http.Header
 		body []byte
 		want error
 	}{
-		"no signature":   {http.Header{}, body, ErrSignature},
-		"another secret": {stripeSigned(body, "whsec_other", now.Now()), body, ErrSignature},
-		"another body":   {stripeSigned(body, "whsec_fake", now.Now()), append(body, ' '), ErrSignature},
-		"old":            {stripeSigned(body, "whsec_fake", now.Now().Add(-signedWithin-time.Second)), body, ErrSignatureOld},
-		"of tomorrow":    {stripeSigned(body, "whsec_fake", now.Now().Add(signedWithin+time.Second)), body, ErrSignatureOld},
-		"noise":          {stripeSigned([]byte("noise"), "whsec_fake", now.Now()), []byte("noise"), ErrUnreadable},
-		"no intent":      {stripeSigned(odd, "whsec_fake", now.Now()), odd, ErrUnreadable},
-		"no event":       {stripeSigned([]byte("{}"), "whsec_fake", now.Now()), []byte("{}"), ErrUnreadable},
+		"no signature":    {http.Header{}, body, ErrSignature},
+		"another secret":  {stripeSigned(body, "whsec_other", now.Now()), body, ErrSignature},
+		"another body":    {stripeSigned(body, "whsec_fake", now.Now()), append(body, ' '), ErrSignature},
+		"old":             {stripeSigned(body, "whsec_fake", now.Now().Add(-signedWithin-time.Second)), body, ErrSignatureOld},
+		"of tomorrow":     {stripeSigned(body, "whsec_fake", now.Now().Add(signedWithin+time.Second)), body, ErrSignatureOld},
+		"old, dressed up": {http.Header{"Stripe-Signature": {fmt.Sprintf("t=%d,%s", now.Now().Unix(), dated.Get("Stripe-Signature"))}}, body, ErrSignatureOld},
+		"noise":           {stripeSigned([]byte("noise"), "whsec_fake", now.Now()), []byte("noise"), ErrUnreadable},
+		"no intent":       {stripeSigned(odd, "whsec_fake", now.Now()), odd, ErrUnreadable},
+		"no event":        {stripeSigned([]byte("{}"), "whsec_fake", now.Now()), []byte("{}"), ErrUnreadable},
 	} {
 		_, err := g.Read(c.h, c.body)
 		wantErr(t, name, err, c.want)
