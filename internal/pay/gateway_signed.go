@@ -131,7 +131,7 @@ func (g *Signed) send(ctx context.Context, c command) (ref string, err error) {
 	if err == nil && len(raw) > 0 {
 		err = json.Unmarshal(raw, &said)
 	}
-	if err != nil && res.StatusCode == http.StatusOK {
+	if err != nil && res.StatusCode == http.StatusOK && c.Command == "hold" { // of the others, the status says all
 		return "", unavailable("gives an answer that cannot be read", err)
 	}
 	return said.Ref, judge(res.StatusCode, said.Code)

@@ -105,7 +105,21 @@ func (g *Stripe) intent(ctx context.Context, r Reservation) (*stripe.PaymentInte
 		p.SetIdempotencyKey(key)
 		return g.api.V1PaymentIntents.Create(ctx, p)
 	})
+	if cannotBe(err) {
+		return nil, fmt.Errorf("%w: %w", errNoIntent, stripeError(err))
+	}
 	return pi, stripeError(err)
+}
+
+// errNoIntent says that there is no intent under a key, and never will be.
+var errNoIntent = errors.New("no intent was made")
+
+// cannotBe reports whether Stripe will never make an intent as it is asked for, however
+// often. If it had made one before, it would have answered with that.
+func cannotBe(err error) bool {
+	var e *stripe.Error
+	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusBadRequest &&
+		(e.Code == stripe.ErrorCodeAmountTooSmall || e.Code == stripe.ErrorCodeResourceMissing && e.Param == "customer")
 }
 
 // search returns the intent that was made under a key long ago, of several the one that
@@ -141,6 +155,9 @@ func (g *Stripe) now(ctx context.Context, id string, said *stripe.PaymentIntent,
 func (g *Stripe) Void(ctx context.Context, key string, r Reservation, ref string) error {
 	if ref == "" {
 		pi, err := g.intent(ctx, r)
+		if errors.Is(err, errNoIntent) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -241,11 +258,12 @@ func (g *Stripe) Payout(ctx context.Context, r Remittance) error {
 	return stripeError(err)
 }
 
-// maxFaults is how many faults of its own Stripe may repeat for one command in a day.
+// maxFaults is how many such answers Stripe may repeat for one command in a day.
 const maxFaults = 10
 
 // call makes a request under a key. Stripe repeats its first answer for a day, also
-// where that was a fault of its own; the request is then made under a further key.
+// where that was a fault of its own or our balance was too small; the request is then
+// made under a further key.
 // That takes no money twice: an intent that is only made holds nothing, what is
 // done with one is bound to its state, a charge is given back whole or not at all, and
 // transfers are looked for first.
@@ -270,8 +288,8 @@ func keyOf(key string) string {
 
 func repeatedFault(err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.HTTPStatusCode >= http.StatusInternalServerError && e.LastResponse != nil &&
-		e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
+	return errors.As(err, &e) && (e.HTTPStatusCode >= http.StatusInternalServerError || e.Code == stripe.ErrorCodeBalanceInsufficient) &&
+		e.LastResponse != nil && e.LastResponse.Header.Get("Idempotent-Replayed") == "true"
 }
 
 // codeOf returns Stripe's word for what is wrong, if it says one.
@@ -296,6 +314,8 @@ func stripeError(err error) error {
 			return unavailable("cannot be reached", named.Err)
 		}
 		return unavailable("gives an answer that cannot be read", nil)
+	case e.Code == stripe.ErrorCodeBalanceInsufficient: // what was captured becomes ours to send days later
+		return ErrPending
 	case e.Type == stripe.ErrorTypeCard:
 		return declined(cmp.Or(string(e.DeclineCode), string(e.Code), "card"))
 	case e.HTTPStatusCode == http.StatusTooManyRequests, e.HTTPStatusCode == http.StatusConflict, e.HTTPStatusCode >= http.StatusInternalServerError:

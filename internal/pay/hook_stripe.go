@@ -48,15 +48,16 @@ func (g *Stripe) Read(h http.Header, body []byte) (Event, error) {
 	return e, nil
 }
 
-// signatureTime returns the time in a signature that was found to be good.
-func signatureTime(signature string) time.Time {
+// signatureTime returns the time in a signature that was found to be good: of several
+// the last, which is the one that Stripe's package has looked at.
+func signatureTime(signature string) (at time.Time) {
 	for part := range strings.SplitSeq(signature, ",") {
 		if text, ok := strings.CutPrefix(part, "t="); ok {
 			n, _ := strconv.ParseInt(text, 10, 64)
-			return time.Unix(n, 0)
+			at = time.Unix(n, 0)
 		}
 	}
-	return time.Time{}
+	return at
 }
 
 // meaning returns what an event of a type is to us, and the command and hold it is about.

@@ -116,18 +116,34 @@ func (s *Service) decided(tx *db.Tx, key string) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// These are single jobs, which no subject finds; of two, the later has nothing to do.
-	switch verb, _, _ := strings.Cut(key, ":"); verb {
+	// Voids and refunds are single jobs, which no subject finds; of two, the later has nothing to do.
+	switch verb, order, _ := strings.Cut(key, ":"); verb {
 	case "void":
 		return "woken", s.queue.Dispatch(tx, Void(w.SubjectID))
 	case "refund":
 		return "woken", s.queue.Dispatch(tx, Refund(w.SubjectID))
+	case "capture":
+		// Once it is over, its flow waits for the end of disputes, which must not come sooner.
+		if waits, err := captureWaits(tx, order); err != nil || !waits {
+			return "nobody waits for it any more", err
+		}
 	}
 	n, err := s.queue.WakeIn(tx, w.SubjectID)
 	if err != nil || n > 0 {
 		return "woken", err
 	}
 	return "nobody waits for it any more", nil
+}
+
+// captureWaits reports whether the capture of an order's hold is not over, and keeps it so
+// until the transaction ends.
+func captureWaits(tx *db.Tx, order string) (bool, error) {
+	id, err := uuid.Parse(order)
+	if err != nil {
+		return false, err
+	}
+	p, err := lock(tx, id)
+	return p.Status == Held, err
 }
 
 // holdOver records that the gateway has let go of a hold. Where the ride goes on, what

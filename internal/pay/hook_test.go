@@ -211,6 +211,35 @@ func TestWebhooksThatComeLate(t *testing.T) {
 	}
 }
 
+// A webhook about a capture that is over does not cut the time for disputes short, for
+// which the flow of the capture waits by then.
+func TestALateWebhookLeavesDisputesTheirTime(t *testing.T) {
+	x := newTill(t)
+	order := x.held()
+	b := Bill{ID: uuid.Must(uuid.NewV7()), Driver: uuid.Must(uuid.NewV7()), Departs: departs, Charges: []Charge{{order, 600}}}
+	const disputes = 24 * time.Hour
+	x.gateway.Set(paytest.Later)
+	x.start(b.ID, jobs.Chain(Capture(b.ID, b.Charges[0]), ShareOut(b), EndDisputes(b.ID).In(disputes), Payout(b.ID)))
+	x.gateway.Set(paytest.Well)
+	x.gateway.Tell("")
+	x.gateway.Decide(capturePosting(order), true)
+	x.queue.Clock.Advance(firstLook)
+	x.queue.Drain()
+	x.is(order, Captured)
+
+	x.gateway.Tell(hookServer(t, x.Service))
+	x.gateway.Send(map[string]any{"id": "late", "type": "capture.done", "key": capturePosting(order)})
+	x.queue.Drain()
+	x.wantNote("capture.done", "nobody waits for it any more")
+	if st, err := x.settlement(t.Context(), b.ID); err != nil || st.DisputedAt != nil || st.PaidAt != nil {
+		t.Errorf("the time for disputes is over at once: %+v, %v", st, err)
+	}
+	x.queue.Clock.Advance(disputes)
+	x.queue.Drain()
+	x.ends(b.ID, "done", "")
+	wantClean(t, x.Service)
+}
+
 // An event about what is not ours is given up after an hour.
 func TestWebhooksOfOthers(t *testing.T) {
 	x := newTill(t)

@@ -98,9 +98,9 @@ func (r *run) step() {
 			was := r.m.status[c.Order]
 			r.moves(c, was, Owed, func(tx *db.Tx) error {
 				if was != Held { // the hook looks by itself, and does nothing
-					return errors.Join(r.s.captureFailed(tx, jobs.Failure{}, args), errNothing)
+					return errors.Join(r.s.captureFailed(tx, jobs.Failure{Err: ErrDeclined}, args), errNothing)
 				}
-				return r.s.captureFailed(tx, jobs.Failure{}, args)
+				return r.s.captureFailed(tx, jobs.Failure{Err: ErrDeclined}, args)
 			})
 		}
 	case "refund":

@@ -124,15 +124,32 @@ func (s *Service) captured(tx *db.Tx, p Payment, args captureArgs) error {
 // released is the end of a hold in the ledger.
 func released(p Payment) transfer { return transfer{p.Amount, gatewayHolds, riderHolds(p.RiderID)} }
 
+// askAgain is how long after a capture without an answer was given up it is tried anew.
+const askAgain = time.Hour
+
 // captureFailed makes a charge that could not be taken the rider's debt. The driver
 // gets a share of it all the same: who drove is not to wait for who does not pay.
+// Where the gateway has not said no, it may have taken the money: it is asked again
+// later, until it says one or the other.
 func (s *Service) captureFailed(tx *db.Tx, f jobs.Failure, args captureArgs) error {
 	p, err := lock(tx, args.Order)
-	if err != nil || !p.Status.Can(Owed) || args.Amount <= 0 || args.Amount > p.Amount {
+	if err != nil || args.Amount <= 0 || args.Amount > p.Amount {
 		return ignoreMissing(err)
 	}
+	if p.Status.Can(Owed) {
+		err = s.owe(tx, p, f, args)
+	} else if p.Status != Owed {
+		return nil
+	}
+	if err != nil || settled(f.Err) {
+		return err
+	}
+	return s.queue.Dispatch(tx, Capture(args.Settlement, Charge{args.Order, args.Amount}).In(askAgain))
+}
+
+func (s *Service) owe(tx *db.Tx, p Payment, f jobs.Failure, args captureArgs) error {
 	now := s.clock.Now()
-	err = change(tx, p, Owed, now, "charged = ?, settlement_id = ?, owed_at = ?", args.Amount, args.Settlement, now)
+	err := change(tx, p, Owed, now, "charged = ?, settlement_id = ?, owed_at = ?", args.Amount, args.Settlement, now)
 	if err != nil {
 		return err
 	}

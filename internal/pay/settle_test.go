@@ -3,6 +3,7 @@ package pay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,39 @@ func TestAFailedCaptureIsOwed(t *testing.T) {
 		return status(t, e.Service, b.Charges[0].Order) == Captured && status(t, e.Service, b.Charges[1].Order) == Captured
 	})
 	e.wantBalances(t, map[string]money.Amount{gatewayCash: 1200, riderDebt(p.RiderID): 0, driverPayable(b.Driver): -960})
+	wantClean(t, e.Service)
+}
+
+// A gateway that has not said no may have taken the money: it is asked again in an hour,
+// however often that comes to nothing.
+func TestACaptureWithoutAnAnswerIsTriedAgain(t *testing.T) {
+	e := startEngine(t, newVault(nil))
+	b := e.billOf(t, 500)
+	order := b.Charges[0].Order
+	silent := unavailable("does not answer", nil)
+	for i, c := range []struct {
+		cause error
+		asked int // in all
+	}{{silent, 1}, {silent, 2}, {fmt.Errorf("tried: %w", ErrDeclined), 2}, {ErrRefused, 2}} {
+		before := e.clock.Now()
+		err := e.db.Tx(t.Context(), func(tx *db.Tx) error {
+			return e.captureFailed(tx, jobs.Failure{Err: c.cause}, captureArgs{b.ID, order, 500})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked int
+		err = e.db.Read(t.Context()).Raw("SELECT COUNT(*) FROM jobs WHERE kind = 'pay:capture' AND due_at > ?", before.Add(50*time.Minute)).Scan(&asked).Error
+		if err != nil || asked != c.asked {
+			t.Errorf("%d, %v: %d captures are to come, want %d, %v", i, c.cause, asked, c.asked, err)
+		}
+		if got := status(t, e.Service, order); got != Owed {
+			t.Errorf("%d: the payment is %s", i, got)
+		}
+	}
+	if how := e.run(jobs.Chain(Capture(b.ID, b.Charges[0]))); how != "done" || status(t, e.Service, order) != Captured {
+		t.Errorf("then: %q", how)
+	}
 	wantClean(t, e.Service)
 }
 

@@ -45,7 +45,10 @@ func change(tx *db.Tx, p Payment, to Status, at time.Time, set string, args ...a
 	n, err := tx.Change("UPDATE payments SET status = ?, changed_at = ?, void_failed_at = NULL"+set+
 		" WHERE order_id = ? AND status = ? AND closed_at IS NULL", args...)
 	if err == nil && n == 0 {
-		return fmt.Errorf("payment is no longer %s", p.Status)
+		return overtaken(p)
 	}
 	return err
 }
+
+// overtaken says that another run has moved p on since it was read.
+func overtaken(p Payment) error { return fmt.Errorf("payment is no longer %s", p.Status) }

@@ -26,6 +26,7 @@ type fakeStripe struct {
 	transfers map[string]fakeTransfer // by group
 	answers   map[string]fakeAnswer
 	forgets   bool     // keys, as after a day
+	poor      bool     // has nothing of ours to send yet
 	made      []string // requests, "POST /v1/refunds"
 }
 
@@ -69,6 +70,9 @@ const (
 	goodCard = "pm_good"
 	badCard  = "pm_bad"  // declined
 	slowCard = "pm_slow" // is decided later
+
+	goneCustomer = "cus_gone" // Stripe does not know it
+	leastAmount  = 2
 )
 
 func newFakeStripe(t *testing.T) *fakeStripe {
@@ -194,6 +198,12 @@ func (f *fakeStripe) do(r *http.Request) (status int, body any) {
 		if form.Get("capture_method") != "manual" {
 			return 400, fail("invalid_request_error", "parameter_missing", "it would be captured at once")
 		}
+		if pi.Customer == goneCustomer {
+			return 400, map[string]any{"error": map[string]string{"type": "invalid_request_error", "code": "resource_missing", "param": "customer", "message": "no such customer"}}
+		}
+		if amount < leastAmount {
+			return 400, fail("invalid_request_error", "amount_too_small", "too little")
+		}
 		f.intents[pi.ID] = pi
 		return 200, pi
 	case path == "payment_intents/search":
@@ -219,6 +229,8 @@ func (f *fakeStripe) do(r *http.Request) (status int, body any) {
 			return 200, list(t)
 		}
 		return 200, list()
+	case path == "transfers" && f.poor:
+		return 400, fail("invalid_request_error", "balance_insufficient", "too little is there")
 	case path == "transfers":
 		t := fakeTransfer{fmt.Sprintf("tr_%d", len(f.transfers)+1), "transfer", amount, form.Get("transfer_group"), form.Get("destination")}
 		if _, twice := f.transfers[t.Group]; twice {

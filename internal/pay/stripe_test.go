@@ -3,6 +3,7 @@ package pay
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -77,6 +78,52 @@ func TestStripeHasCapturedOtherwise(t *testing.T) {
 	wantNil(t, "hold", err)
 	f.with(o.r.Key, func(pi *fakeIntent) { pi.Status, pi.Received = "succeeded", 1 })
 	wantErr(t, "capture", g.Capture(t.Context(), o.capture, ref, 900), ErrRefused)
+}
+
+// What was captured can be sent only days later: the payout waits, and is not held up by
+// an answer that Stripe repeats.
+func TestStripeHasTooLittleYet(t *testing.T) {
+	f := newFakeStripe(t)
+	g := stripeAt(t, f.URL, clock.System{})
+	rich := func(is bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.poor = !is
+	}
+	pay := Remittance{payoutPosting(uuid.New()), uuid.New(), "acct_1", 100}
+	rich(false)
+	for range 3 {
+		wantErr(t, "payout", g.Payout(t.Context(), pay), ErrPending)
+	}
+	rich(true)
+	for range 2 {
+		wantNil(t, "payout", g.Payout(t.Context(), pay))
+	}
+	if f.cash() != -100 {
+		t.Errorf("Stripe has %d", f.cash())
+	}
+}
+
+// What Stripe will not make holds nothing: its void is done, unless it is our key that
+// Stripe does not take.
+func TestStripeNeverMadeTheHold(t *testing.T) {
+	f := newFakeStripe(t)
+	g := stripeAt(t, f.URL, clock.System{})
+	unknown, little := newOrderMoney(900), newOrderMoney(leastAmount-1)
+	unknown.r.Payer.Customer = goneCustomer
+	for range 2 {
+		for _, o := range []orderMoney{unknown, little} {
+			_, err := g.Hold(t.Context(), o.r)
+			wantErr(t, "hold", err, ErrRefused)
+			wantNil(t, "void", g.Void(t.Context(), o.void, o.r, ""))
+		}
+	}
+	if len(f.intents) != 0 {
+		t.Errorf("%d intents were made", len(f.intents))
+	}
+	stranger, err := NewStripe(StripeConfig{URL: f.URL, Key: "sk_test_other", Method: goodCard}, clock.System{})
+	wantNil(t, "another key", err)
+	wantErr(t, "void", stranger.Void(t.Context(), unknown.void, unknown.r, ""), ErrRefused)
 }
 
 // A day later Stripe has forgotten the keys: what was made is looked for.
@@ -203,19 +250,21 @@ func TestStripesEvents(t *testing.T) {
 	}
 	odd := []byte(`{"id":"evt_1","object":"event","type":"charge.dispute.created","data":{"object":{"payment_intent":7}}}`)
 	body := []byte(`{"id":"evt_1","object":"event","type":"customer.created","data":{"object":{}}}`)
+	dated := stripeSigned(body, "whsec_fake", now.Now().Add(-24*time.Hour))
 	for name, c := range map[string]struct {
 		h    http.Header
 		body []byte
 		want error
 	}{
-		"no signature":   {http.Header{}, body, ErrSignature},
-		"another secret": {stripeSigned(body, "whsec_other", now.Now()), body, ErrSignature},
-		"another body":   {stripeSigned(body, "whsec_fake", now.Now()), append(body, ' '), ErrSignature},
-		"old":            {stripeSigned(body, "whsec_fake", now.Now().Add(-signedWithin-time.Second)), body, ErrSignatureOld},
-		"of tomorrow":    {stripeSigned(body, "whsec_fake", now.Now().Add(signedWithin+time.Second)), body, ErrSignatureOld},
-		"noise":          {stripeSigned([]byte("noise"), "whsec_fake", now.Now()), []byte("noise"), ErrUnreadable},
-		"no intent":      {stripeSigned(odd, "whsec_fake", now.Now()), odd, ErrUnreadable},
-		"no event":       {stripeSigned([]byte("{}"), "whsec_fake", now.Now()), []byte("{}"), ErrUnreadable},
+		"no signature":    {http.Header{}, body, ErrSignature},
+		"another secret":  {stripeSigned(body, "whsec_other", now.Now()), body, ErrSignature},
+		"another body":    {stripeSigned(body, "whsec_fake", now.Now()), append(body, ' '), ErrSignature},
+		"old":             {stripeSigned(body, "whsec_fake", now.Now().Add(-signedWithin-time.Second)), body, ErrSignatureOld},
+		"of tomorrow":     {stripeSigned(body, "whsec_fake", now.Now().Add(signedWithin+time.Second)), body, ErrSignatureOld},
+		"old, dressed up": {http.Header{"Stripe-Signature": {fmt.Sprintf("t=%d,%s", now.Now().Unix(), dated.Get("Stripe-Signature"))}}, body, ErrSignatureOld},
+		"noise":           {stripeSigned([]byte("noise"), "whsec_fake", now.Now()), []byte("noise"), ErrUnreadable},
+		"no intent":       {stripeSigned(odd, "whsec_fake", now.Now()), odd, ErrUnreadable},
+		"no event":        {stripeSigned([]byte("{}"), "whsec_fake", now.Now()), []byte("{}"), ErrUnreadable},
 	} {
 		_, err := g.Read(c.h, c.body)
 		wantErr(t, name, err, c.want)

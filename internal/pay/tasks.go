@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,12 +67,16 @@ func (s *Service) register(r *jobs.Registry, gateway jobs.Middleware) {
 	jobs.Handle(r, pruneKind, s.prune)
 }
 
+// settled reports whether another attempt would meet an error again.
+func settled(err error) bool {
+	return slices.ContainsFunc([]error{ErrNotFound, ErrClosed, ErrDeclined, ErrAboveHold, ErrRefused},
+		func(end error) bool { return errors.Is(err, end) })
+}
+
 // final makes an error that another attempt would meet again end the job.
 func final(err error) error {
-	for _, settled := range []error{ErrNotFound, ErrClosed, ErrDeclined, ErrAboveHold, ErrRefused} {
-		if errors.Is(err, settled) {
-			return jobs.Fail(err)
-		}
+	if settled(err) {
+		return jobs.Fail(err)
 	}
 	return err
 }
@@ -133,8 +138,11 @@ func (s *Service) void(ctx context.Context, a *jobs.Attempt, args orderArgs) err
 	}
 	// Its order is over: a hold that is retried later must not take the money.
 	return a.Done(ctx, func(tx *db.Tx) error {
-		_, err := tx.Change("UPDATE payments SET closed_at = ?, void_failed_at = NULL WHERE order_id = ? AND status = ?",
+		n, err := tx.Change("UPDATE payments SET closed_at = ?, void_failed_at = NULL WHERE order_id = ? AND status = ?",
 			s.clock.Now(), p.OrderID, None)
+		if err == nil && n == 0 {
+			return overtaken(p)
+		}
 		return err
 	})
 }

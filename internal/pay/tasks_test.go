@@ -198,6 +198,41 @@ func TestVoidReleasesAHoldWhoseAnswerWasLost(t *testing.T) {
 	wantClean(t, e.Service)
 }
 
+// overtaking is a vault before which something happens while it is asked for the first void.
+type overtaking struct {
+	*vault
+	once      sync.Once
+	meanwhile func()
+}
+
+func (o *overtaking) Void(ctx context.Context, key string, r Reservation, ref string) error {
+	o.once.Do(o.meanwhile)
+	return o.vault.Void(ctx, key, r, ref)
+}
+
+// A hold that is recorded while its void is under way does not stay in the books.
+func TestAVoidThatAHoldOvertakesTriesAgain(t *testing.T) {
+	gateway := &overtaking{vault: newVault(nil)}
+	e := startEngine(t, gateway)
+	order := open(t, e.Service, 500)
+	gateway.meanwhile = func() {
+		p, err := e.get(t.Context(), order)
+		if err == nil {
+			err = e.db.Tx(t.Context(), func(tx *db.Tx) error { return e.held(tx, p, "ref "+holdPosting(order)) })
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if how := e.run(jobs.Chain(Void(order))); how != "done" {
+		t.Errorf("ended %q", how)
+	}
+	if got := status(t, e.Service, order); got != Voided {
+		t.Errorf("payment is %s, want voided", got)
+	}
+	wantClean(t, e.Service)
+}
+
 func TestHoldOfAnOrderWithoutPayment(t *testing.T) {
 	e := startEngine(t, Sandbox{})
 	order := uuid.Must(uuid.NewV7())

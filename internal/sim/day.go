@@ -46,10 +46,11 @@ func PlayDay(ctx context.Context, r DayRun) (DayReport, error) {
 	if err == nil {
 		err = d.act(ctx)
 	}
+	lasted := d.elapsed()
 	if ended := d.end(context.WithoutCancel(ctx), ctx); err == nil {
 		err = ended
 	}
-	return d.report(time.Since(began)), err
+	return d.report(time.Since(began), lasted), err
 }
 
 // day is a DayRun that runs.

@@ -99,12 +99,12 @@ func (m Money) Out() money.Amount {
 const behind = 30 * time.Second
 
 // report draws up what happened so far.
-func (d *day) report(took time.Duration) DayReport {
+func (d *day) report(took, lasted time.Duration) DayReport {
 	r := d.record
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := DayReport{
-		Speed: d.Clock.Speed(), Took: Seconds(took), Day: Seconds(d.elapsed()), Planned: d.plan.planned(),
+		Speed: d.Clock.Speed(), Took: Seconds(took), Day: Seconds(lasted), Planned: d.plan.planned(),
 		Accepted: r.placing[""], Refused: without(r.placing, ""), Ended: map[string]int{}, Open: []string{}, CallOff: outcomes(r.calling), Ratings: outcomes(r.rating),
 		Offered: r.offering[""], TripsRefused: without(r.offering, ""), Trips: maps.Clone(r.driving),
 		Retried: maps.Clone(r.retried), Accept: distribution(r.accept), Lag: distribution(r.lag), Waits: map[string]Latency{},
