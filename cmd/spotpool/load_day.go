@@ -78,12 +78,15 @@ func (o dayOptions) check(cmd *cobra.Command) error {
 	case o.length < 10*time.Minute || o.length > 7*24*time.Hour:
 		return usagef("--day-length must be from 10 minutes to a week")
 	}
-	for name, percent := range map[string]float64{
-		"driver-cancels": o.driverCancels, "rider-cancels": o.riderCancels, "no-shows": o.noShows,
-		"gateway-errors": o.gatewayErrors, "sms-errors": o.smsErrors,
+	for _, share := range []struct {
+		flag    string
+		percent float64
+	}{
+		{"driver-cancels", o.driverCancels}, {"rider-cancels", o.riderCancels}, {"no-shows", o.noShows},
+		{"gateway-errors", o.gatewayErrors}, {"sms-errors", o.smsErrors},
 	} {
-		if !(percent >= 0 && percent <= 100) {
-			return usagef("--%s is a percentage, from 0 to 100", name)
+		if !(share.percent >= 0 && share.percent <= 100) {
+			return usagef("--%s is a percentage, from 0 to 100", share.flag)
 		}
 	}
 	return nil
