@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -102,9 +103,22 @@ func (l testLog) Write(p []byte) (int, error) {
 // command runs a command to its end and returns its exit code and output.
 func command(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, errs strings.Builder
+	var out strings.Builder
+	var errs shared
 	code = run(t.Context(), args, &out, &errs)
-	return code, out.String(), errs.String()
+	return code, out.String(), errs.text.String()
+}
+
+// shared is what several write to: a command and the processes that it starts.
+type shared struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
 }
 
 // token returns a token that the token command prints.
