@@ -13,23 +13,35 @@ import (
 
 // What happens to a trip is told to all whom it concerns by a batch.
 
-// TripEvent is something that has happened to a trip.
+// TripEvent is something that has happened to a trip, or to an order on it that concerns
+// everyone in the car.
 type TripEvent struct {
 	Trip   uuid.UUID   `json:"trip_id"`
 	Event  Event       `json:"event"`
 	Orders []uuid.UUID `json:"order_ids"`           // whose riders it concerns
 	Driver bool        `json:"to_driver,omitempty"` // whether it is news to the driver
-	Number int         `json:"number,omitempty"`    // of what may happen several times: which time it was
+	Number int         `json:"number,omitempty"`    // of what may happen several times: which time it was; of Matched, the ride's round
 }
 
 func (e TripEvent) tags() []string { return []string{"trip:" + e.Trip.String()} }
 
 // about returns what the notice of an order's rider is about.
 func (e TripEvent) about(order uuid.UUID) uuid.UUID {
-	if e.Event == Late {
+	switch e.Event {
+	case Late:
 		return aboutTimes(order, e.Trip, e.Number)
+	case Matched:
+		return Ride{OrderID: order, Round: e.Number}.about()
 	}
 	return aboutRide(order, e.Trip)
+}
+
+// parts returns who of a ride is told of the event, and as what.
+func (e TripEvent) parts() []part {
+	if all, ok := concerned[e.Event]; ok {
+		return all
+	}
+	return []part{{ToRider, e.Event}}
 }
 
 type reportArgs struct {
@@ -72,7 +84,9 @@ func (e TripEvent) Tell(tx *db.Tx, q Queue) error {
 }
 
 // single reports whether one rider is to be told, of something whose result nobody waits for.
-func (e TripEvent) single() bool { return len(e.Orders) == 1 && !e.Driver && e.Event != Rematching }
+func (e TripEvent) single() bool {
+	return len(e.Orders) == 1 && !e.Driver && e.Event != Rematching && e.Event != Matched
+}
 
 // Job returns the job that tells those whom an event concerns.
 func (e TripEvent) Job() jobs.Job { return tripKind.New(e) }
@@ -82,7 +96,10 @@ func (e TripEvent) Job() jobs.Job { return tripKind.New(e) }
 // when an SMS has reached nobody, and of a trip that was called off, when everyone knows;
 // in the end whatever was not sent counts as cancelled.
 func (e TripEvent) Spread() jobs.Beginning {
-	batch := jobs.Batch(e.Job()).AllowFailures().Catch(reportKind.New(reportArgs{e, Unreached}))
+	batch := jobs.Batch(e.Job()).AllowFailures()
+	if e.Event != Matched { // of which the driver gets an SMS too
+		batch = batch.Catch(reportKind.New(reportArgs{e, Unreached}))
+	}
 	if e.Event == Rematching && len(e.Orders) > 0 {
 		batch = batch.Then(reportKind.New(reportArgs{e, Reached}))
 	}
@@ -110,10 +127,12 @@ func (s *Service) tellTrip(ctx context.Context, a *jobs.Attempt, e TripEvent) er
 		if moot(e.Event, ride, e.Trip) != "" {
 			continue
 		}
-		letters = append(letters, letter{
-			user: ride.RiderID, event: e.Event, to: ToRider, about: e.about(ride.OrderID),
-			order: some(ride.OrderID), trip: some(e.Trip), facts: ride.facts(),
-		})
+		ride.TripID = e.Trip // where the order has lost it, too
+		told, err := s.letters(ctx, ride, e.parts(), e.about(ride.OrderID))
+		if err != nil {
+			return err
+		}
+		letters = append(letters, told...)
 	}
 	if e.Driver {
 		told, err := s.toDriver(ctx, e.Trip, TripCancelled, e.Trip)

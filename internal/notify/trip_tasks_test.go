@@ -22,6 +22,7 @@ func TestSpreadOfATripReadsAsASentence(t *testing.T) {
 		e    TripEvent
 		want string
 	}{
+		{TripEvent{Event: Matched, Orders: two[:1]}, "(notify:spread; finally notify:close)"},
 		{TripEvent{Event: Departed, Orders: two}, "(notify:spread; catch notify:report; finally notify:close)"},
 		{TripEvent{Event: Rematching, Orders: two}, "(notify:spread; catch notify:report; then notify:report; finally notify:close)"},
 		{TripEvent{Event: Rematching, Driver: true}, "(notify:spread; catch notify:report; finally notify:close)"}, // of no rider
@@ -44,6 +45,7 @@ func TestWhoIsToldOfATripAndHow(t *testing.T) {
 		{TripEvent{Trip: theTrip, Event: Departed}, 0, 0},
 		{TripEvent{Trip: theTrip, Event: Departed, Orders: one}, 1, 0},
 		{TripEvent{Trip: theTrip, Event: Departed, Orders: two}, 0, 1},
+		{TripEvent{Trip: theTrip, Event: Matched, Orders: one}, 0, 1},
 		{TripEvent{Trip: theTrip, Event: Rematching}, 0, 0},
 		{TripEvent{Trip: theTrip, Event: Rematching, Orders: one}, 0, 1},
 		{TripEvent{Trip: theTrip, Event: Rematching, Driver: true}, 0, 1},
@@ -130,6 +132,29 @@ func TestATripsRidersAreToldAndCounted(t *testing.T) {
 	}
 	if n := w.texts(t); n != 4 {
 		t.Errorf("%d SMS were asked for, want 4", n)
+	}
+}
+
+// Who joins a car is told with everyone in it, once for each round of the search.
+func TestAMatchIsToldByABatch(t *testing.T) {
+	w := newWorld(t)
+	other := uuid.New()
+	w.share, w.ride.Shared = []uuid.UUID{other}, true
+	w.people[w.ride.DriverID] = Contact{Phone: number(w.ride.DriverID), NoSMS: true}
+	match := TripEvent{Trip: theTrip, Event: Matched, Orders: []uuid.UUID{w.ride.OrderID}, Number: w.ride.Round}
+	w.tell(match)
+	w.tell(match) // asked for again, it tells nobody
+	if got := w.told(t, Matched); !got.is(2, 1, map[Fate]int{OptedOut: 1}) {
+		t.Errorf("told %+v", got)
+	}
+	if got := w.told(t, Joined); !got.is(1, 1, map[Fate]int{}) {
+		t.Errorf("the other rider: %+v", got)
+	}
+	w.run(About(w.ride.OrderID, Matched)) // of an earlier version
+	for user, want := range map[uuid.UUID]Event{w.ride.RiderID: Matched, w.ride.DriverID: Matched, other: Joined} {
+		if got := w.inbox(t, user); !slices.Equal(got, []Event{want}) {
+			t.Errorf("inbox has %v, want %s", got, want)
+		}
 	}
 }
 

@@ -61,7 +61,10 @@ func (s *Service) confirm(ctx context.Context, a *jobs.Attempt, args orderArgs) 
 		if err != nil {
 			return err
 		}
-		return s.queue.Dispatch(tx, append(s.reminder(o), notify.About(o.ID, notify.Matched))...)
+		if err := s.queue.Dispatch(tx, s.reminder(o)...); err != nil {
+			return err
+		}
+		return notify.TripEvent{Trip: o.TripID.UUID, Event: notify.Matched, Orders: []uuid.UUID{o.ID}, Number: o.Rematches}.Tell(tx, s.queue)
 	})
 	if errors.Is(err, errMoved) {
 		return jobs.Fail(err) // cancelled meanwhile: the catch chain takes over
