@@ -310,7 +310,7 @@ func (w *world) awaitOrder(u user, o orderOut, what string, fits func(orderOut) 
 func (w *world) confirmed(u user, o orderOut) orderOut {
 	w.t.Helper()
 	o = w.awaitOrder(u, o, "confirmed", func(o orderOut) bool { return o.Status == order.Confirmed && o.Flow.State == "done" })
-	w.Await("everyone to be told", func() bool { return w.undone("notify:send") == 0 })
+	w.Await("everyone to be told", func() bool { return w.undone("notify:spread") == 0 })
 	return o
 }
 
