@@ -7,7 +7,6 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -104,21 +103,9 @@ func (l testLog) Write(p []byte) (int, error) {
 func command(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out strings.Builder
-	var errs shared
+	var errs buffer // the processes that it starts write to it too
 	code = run(t.Context(), args, &out, &errs)
-	return code, out.String(), errs.text.String()
-}
-
-// shared is what several write to: a command and the processes that it starts.
-type shared struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
+	return code, out.String(), errs.String()
 }
 
 // token returns a token that the token command prints.
