@@ -89,7 +89,7 @@ const words = {
   'event.driver_here': ['Driver here', '司机已到'],
   'event.no_show': ['Did not come', '乘客未到'],
   'event.retimed': ['Other times', '时间变更'],
-  'event.completed': ['Arrived', '已到达'],
+  'event.completed': ['Completed', '已完成'],
   'event.declined': ['Payment declined', '支付被拒'],
   'event.cancelled': ['Order cancelled', '订单取消'],
   'event.receipt': ['Receipt', '收据'],

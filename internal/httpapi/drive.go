@@ -144,11 +144,16 @@ func (s *Server) position(c *gin.Context, _ keyRow, body []byte) (storedAnswer, 
 	return storedAnswer{Status: http.StatusOK, Body: asJSON(positionOf(id, where))}, nil
 }
 
-// mayDrive returns trip.ErrNotFound unless the trip is the signed-in user's to drive.
-func (s *Server) mayDrive(c *gin.Context, id uuid.UUID) error {
+// driven returns the id of the trip in the path, or trip.ErrNotFound unless it is the
+// signed-in user's to drive.
+func (s *Server) driven(c *gin.Context) (uuid.UUID, error) {
+	id, err := pathID(c, trip.ErrNotFound)
+	if err != nil {
+		return id, err
+	}
 	t, err := s.Trips.Get(c.Request.Context(), id)
 	if me := owner(c); err == nil && me != uuid.Nil && me != t.DriverID {
 		err = trip.ErrNotFound
 	}
-	return err
+	return id, err
 }

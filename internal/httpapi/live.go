@@ -118,10 +118,7 @@ func (s *Server) orderEvents(c *gin.Context) {
 // tripEvents streams that a trip has changed, and where its vehicle is, to its driver
 // and to operators.
 func (s *Server) tripEvents(c *gin.Context) {
-	id, err := pathID(c, trip.ErrNotFound)
-	if err == nil {
-		err = s.mayDrive(c, id)
-	}
+	id, err := s.driven(c)
 	if err != nil {
 		s.refuse(c, err)
 		return

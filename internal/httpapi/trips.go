@@ -177,10 +177,7 @@ type toldOut struct {
 
 // tripNotices answers with how people were told of a trip, for its driver and for operators.
 func (s *Server) tripNotices(c *gin.Context) {
-	id, err := pathID(c, trip.ErrNotFound)
-	if err == nil {
-		err = s.mayDrive(c, id)
-	}
+	id, err := s.driven(c)
 	if err != nil {
 		s.refuse(c, err)
 		return

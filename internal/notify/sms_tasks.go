@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/spotpool/spotpool/internal/clock"
 	"github.com/spotpool/spotpool/internal/db"
 	"github.com/spotpool/spotpool/internal/fault"
 	"github.com/spotpool/spotpool/internal/jobs"
@@ -97,13 +96,13 @@ func (s *Service) sms(ctx context.Context, a *jobs.Attempt, args smsArgs) error 
 }
 
 // fresh is how long an SMS may have waited before it is asked whether it is still true:
-// longer than a queue takes in which nothing is held back.
+// shorter than any limit holds it back, which is by the same clock.
 const fresh = 30 * time.Second
 
 // overtaken reports whether an SMS has waited, for its limits or for quiet hours to end,
 // until its order was no longer as it says: on that trip, or without one.
 func (s *Service) overtaken(ctx context.Context, n Notice) (bool, error) {
-	if s.deps.Clock.Now().Sub(n.CreatedAt) < clock.App(s.deps.Clock, fresh) || !n.OrderID.Valid || !n.TripID.Valid {
+	if s.deps.Clock.Now().Sub(n.CreatedAt) < fresh || !n.OrderID.Valid || !n.TripID.Valid {
 		return false, nil
 	}
 	switch n.Event {
